@@ -1,0 +1,202 @@
+"""Which events become alerts: rules applied to what changed.
+
+Rules of this file: a rule sees events and tracks and nothing else; the same failure always gets the same alert id, so
+that whoever stores alerts can keep each once; no delivery here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from monitor.core.events import AnyEvent, Lost, PhaseChanged, SourceChanged, VerdictChanged
+from monitor.core.model import InstanceKey, Phase, Track
+from monitor.core.progress import format_stages
+
+
+class Trigger(StrEnum):
+    """What a rule waits for."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    STALLED = "stalled"
+    STRAGGLING = "straggling"
+    QUEUED_TOO_LONG = "queued_too_long"
+    LATE = "late"
+    SOURCE_DOWN = "source_down"
+
+
+class Rule(Struct, frozen=True, gc=False):
+    """One line of the operator's rules. Empty `sources` or `projects` mean all of them."""
+
+    name: str
+    when: Trigger
+    severity: str
+    channels: tuple[str, ...]
+    sources: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
+
+    def covers(self, source: str, project: str) -> bool:
+        """Whether the rule speaks about this project at all."""
+        return (not self.sources or source in self.sources) and (not self.projects or project in self.projects)
+
+
+class Rules(Struct, frozen=True, gc=False):
+    """All rules, and the address under which people reach this daemon (no trailing slash)."""
+
+    rules: tuple[Rule, ...]
+    external_url: str
+
+
+class Alert(Struct, frozen=True, gc=False):
+    """Something to tell people, complete: whoever delivers it looks nothing up.
+
+    `id` is its fingerprint, the same for the same rule, instance and attempt for ever. `key` is None for alerts about
+    a source. `labels` are never empty strings' worth: what is unknown is the empty string, and the keys are always there.
+    """
+
+    id: str
+    rule: str
+    severity: str
+    key: InstanceKey | None
+    attempt: int
+    at: datetime
+    started_at: datetime
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    channels: tuple[str, ...]
+
+
+def decide(events: Sequence[AnyEvent], tracks: Mapping[InstanceKey, Track], rules: Rules) -> tuple[Alert, ...]:
+    """The alerts that these events call for, in the order of events, then rules. Every key in `events` is in `tracks`."""
+    return tuple(alert for event in events for alert in _alerts(event, tracks, rules))
+
+
+def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) -> Iterator[Alert]:
+    trigger = _trigger(event)
+    if trigger is None:
+        return
+    for rule in rules.rules:
+        if rule.when != trigger:
+            continue
+        if isinstance(event, SourceChanged):
+            if rule.covers(event.source, event.project):
+                yield _about_source(rule, event, rules.external_url)
+        elif isinstance(event, PhaseChanged | Lost | VerdictChanged) and rule.covers(
+            event.key.source, event.key.project
+        ):
+            evidence = event.evidence if isinstance(event, VerdictChanged) else ""
+            yield _about_instance(rule, tracks[event.key], event.at, evidence, rules.external_url)
+
+
+_OF_PHASE = {Phase.FAILED: Trigger.FAILED, Phase.CANCELLED: Trigger.CANCELLED}
+
+
+def _trigger(event: AnyEvent) -> Trigger | None:
+    match event:
+        case PhaseChanged(after=after):
+            return _OF_PHASE.get(after)
+        case Lost():
+            return Trigger.LOST
+        case VerdictChanged(verdict=verdict, raised=True):
+            return Trigger(verdict.value)
+        case SourceChanged(up=False):
+            return Trigger.SOURCE_DOWN
+        case _:
+            return None
+
+
+def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, external_url: str) -> Alert:
+    key, failure = track.key, track.failure
+    labels = {
+        "alertname": rule.name,
+        "severity": rule.severity,
+        "source": key.source,
+        "project": key.project,
+        "instance": key.id,
+        "task": failure.task if failure else "",
+        "owner": track.owner,
+        "code": failure.code if failure else "",
+    }
+    annotations = {
+        "summary": f"{track.name or key.id} in {key.project} {_SAYS[rule.when]}",
+        "message": failure.message if failure else evidence,
+        "progress": "\t".join(format_stages(task.stages) for task in track.tasks if task.stages),
+        "duration": _duration(track, at),
+        "logview": f"{external_url}/api/v1/instances/{quote(str(key))}/logview?redirect",
+    }
+    return Alert(
+        id=fingerprint(rule.name, str(key), str(track.attempt)),
+        rule=rule.name,
+        severity=rule.severity,
+        key=key,
+        attempt=track.attempt,
+        at=at,
+        started_at=track.ended_at or at,
+        labels=labels,
+        annotations=annotations,
+        channels=rule.channels,
+    )
+
+
+def _about_source(rule: Rule, event: SourceChanged, external_url: str) -> Alert:
+    outage = event.outage or event.at
+    return Alert(
+        id=fingerprint(rule.name, event.source, outage.isoformat()),
+        rule=rule.name,
+        severity=rule.severity,
+        key=None,
+        attempt=1,
+        at=event.at,
+        started_at=outage,
+        labels={
+            "alertname": rule.name,
+            "severity": rule.severity,
+            "source": event.source,
+            "project": event.project,
+            "instance": "",
+            "task": "",
+            "owner": "",
+            "code": event.reason,
+        },
+        annotations={
+            "summary": f"{event.source} does not answer: its instances are not watched until it does",
+            "message": event.detail or event.reason,
+            "progress": "",
+            "duration": _text(event.at - outage),
+            "logview": external_url,
+        },
+        channels=rule.channels,
+    )
+
+
+_SAYS = {
+    Trigger.FAILED: "failed",
+    Trigger.CANCELLED: "was cancelled",
+    Trigger.LOST: "is no longer known to the service",
+    Trigger.STALLED: "does not move",
+    Trigger.STRAGGLING: "waits for its last workers",
+    Trigger.QUEUED_TOO_LONG: "has been queued too long",
+    Trigger.LATE: "is late",
+}
+
+
+def fingerprint(*parts: str) -> str:
+    """Sixteen hexadecimal digits that stand for these parts, in Alertmanager's shape."""
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _duration(track: Track, at: datetime) -> str:
+    began = track.began_at
+    return _text((track.ended_at or at) - began) if began else ""
+
+
+def _text(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}h{minutes:02}m{seconds:02}s" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"

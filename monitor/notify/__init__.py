@@ -1,0 +1,1 @@
+"""Channels that carry an alert to people, one file each."""

@@ -1,0 +1,104 @@
+"""What every section of the config file is made of: a strict model, secrets that do not print, spans of time.
+
+Each driver keeps its own section beside its code; `config.py` puts them together.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, nothing changes after reading, and an error never repeats the value it complains of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Secret:
+    """A value that does not print. In YAML: the text itself, `{env: NAME}` or `{file: PATH}`.
+
+    The environment is an input: `Model.model_validate(data, context={"env": os.environ})`.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value, for signing and for headers only."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    @classmethod
+    def read(cls, value: Any, env: Mapping[str, str]) -> "Secret":  # Any: whatever YAML holds
+        """Follow `{env: NAME}` and `{file: PATH}`; raise ValueError that names the variable or file, not the value."""
+        match value:
+            case Secret():
+                return value
+            case str() if value:
+                return cls(value)
+            case {"env": str(name), **rest} if not rest:
+                text = env.get(name, "")
+                if not text:
+                    raise ValueError(f"environment variable {name} is not set: set it, or name another one")
+                return cls(text)
+            case {"file": str(path), **rest} if not rest:
+                return cls(_read_secret_file(Path(path)))
+            case _:
+                raise ValueError("write the secret as text, as {env: NAME} or as {file: PATH}")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any, info: ValidationInfo) -> "Secret":
+            return cls.read(value, (info.context or {}).get("env", {}))
+
+        return core_schema.with_info_plain_validator_function(
+            validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+def _read_secret_file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ValueError(f"cannot read secret file {path}: {why}") from None
+    if not text:
+        raise ValueError(f"secret file {path} is empty")
+    return text
+
+
+_SPAN = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def read_span(value: Any) -> timedelta:  # Any: whatever YAML holds
+    """Read `10s`, `1h30m`, `250ms`, `7d` or a number of seconds; raise ValueError that shows the form."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
+        return timedelta(seconds=value)
+    if isinstance(value, str) and value and (match := _SPAN.fullmatch(value)):
+        seconds = sum(float(text) * _UNITS[unit] for unit, text in match.groupdict().items() if text)
+        if 0 < seconds < 1e9:
+            return timedelta(seconds=seconds)
+    raise ValueError("write a span of time like 10s, 5m, 1h30m or 7d, longer than nothing")
+
+
+Span = Annotated[timedelta, BeforeValidator(read_span)]

@@ -1,0 +1,1 @@
+"""Drivers that ask a service about its instances."""

@@ -1,0 +1,101 @@
+"""What a source promises, and the one error it raises.
+
+A driver speaks its service's words and answers in ours: `Phase` goes on from here, native words stop.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from monitor.core.events import Gone, Seen
+from monitor.core.model import InstanceKey
+
+
+class Reason(StrEnum):
+    """Why a request gave no answer: the log field, the metric label and the word on the page."""
+
+    UNREACHABLE = "unreachable"  # no connection, reset, name not found
+    TIMEOUT = "timeout"
+    THROTTLED = "throttled"  # 429, flow control: slower, and not before `retry_after`
+    UNAVAILABLE = "unavailable"  # 5xx
+    UNAUTHORIZED = "unauthorized"  # wrong key or signature, expired token
+    FORBIDDEN = "forbidden"  # the key is right, a right is missing
+    SKEWED = "skewed"  # our clock and the service's disagree, even after correction
+    NOT_FOUND = "not_found"  # of a project; of an instance it is the observation `Gone`
+    CONFLICT = "conflict"  # the instance is not in a state that allows it, such as stopping one that ended
+    MALFORMED = "malformed"  # the body is not what the protocol says
+    REJECTED = "rejected"  # any other refusal
+
+
+class SourceError(Exception):
+    """A request gave no usable answer. `retry_after` is in seconds where the service named a time."""
+
+    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Detail(StrEnum):
+    """How much an inspection should learn."""
+
+    PHASE = "phase"  # how it stands; of a failure only that it failed
+    OUTCOME = "outcome"  # and, if it failed, why
+    STAGES = "stages"  # and the stages of each task
+
+
+class Priority(IntEnum):
+    """Who goes first when requests are scarce: the smaller number."""
+
+    SWEEP = 0
+    OUTCOME = 1
+    WATCHED = 2
+    ATTENTION = 3
+
+
+class Page(Struct, frozen=True, gc=False):
+    """A part of a listing. `ids` names every instance on the page; `seen` holds those whose entry changed since this
+    source last reported them (an entry equal to the last one makes no observation)."""
+
+    at: datetime
+    ids: tuple[str, ...]
+    seen: tuple[Seen, ...]
+
+
+class Source(Protocol):
+    """One configured account on one service. Every method raises SourceError and nothing else."""
+
+    name: str
+    kind: str
+    projects: tuple[str, ...]
+
+    def sweep(self, project: str) -> AsyncIterator[Page]:
+        """List the live instances, a page at a time; ending without an error means that the listing was complete."""
+        ...
+
+    def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
+        """List what has ended, at least everything submitted or ended after `since`. `seen` holds every entry."""
+        ...
+
+    async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+        """Ask about one instance."""
+        ...
+
+    async def stop(self, key: InstanceKey) -> None:
+        """Ask the service to end it; the end itself is observed later. CONFLICT if it had already ended."""
+        ...
+
+    async def results(self, key: InstanceKey) -> dict[str, str]:
+        """The result text of each task, by task name."""
+        ...
+
+    async def logview(self, key: InstanceKey, hours: int) -> str:
+        """A fresh address of the service's own page about it; may hold a token, so it is never stored or logged."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

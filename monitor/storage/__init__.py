@@ -1,0 +1,1 @@
+"""Drivers that keep tracks, events and the outbox."""

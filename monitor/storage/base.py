@@ -1,0 +1,201 @@
+"""What a storage promises.
+
+1. `commit` is all or nothing: tracks, events, alerts with their outbox rows, and checkpoints go down together.
+2. Nothing is published before it is kept: `follow` yields a batch only after its commit returned.
+3. An alert id is kept once. Committing it again changes nothing and makes no new outbox row.
+4. A delivery is claimed by one worker at a time, under a lease; a lease that ran out may be claimed again.
+5. Per channel, deliveries are claimed in the order of their alerts.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from monitor.core.alerting import Alert
+from monitor.core.events import AnyEvent, Swept
+from monitor.core.model import InstanceKey, Track
+
+Checkpoints = Mapping[tuple[str, str], datetime]  # (source, project) -> everything that ended before is known
+
+
+class StorageError(Exception):
+    """What was observed cannot be kept. The message names the file and the fix; the process must not go on."""
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One event with its place in the order, and the track as it stood when the batch was committed (None for events
+    about no instance, for removals, and for records read back from history)."""
+
+    seq: int
+    event: AnyEvent
+    track: Track | None
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """One commit.
+
+    records   all events, in order; only lasting ones are stored
+    save      tracks to store: those with lasting events, and now and then those whose progress moved
+    alerts    what the rules fired, with the channels that get an outbox row each
+    remove    tracks that retention forgets
+    tracks    every track that changed, for the board; not stored unless in `save`
+    swept     listings that were complete, for the board; not stored
+    """
+
+    records: tuple[Record, ...] = ()
+    save: tuple[Track, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    checkpoints: dict[tuple[str, str], datetime] = {}
+    remove: tuple[InstanceKey, ...] = ()
+    tracks: tuple[Track, ...] = ()
+    swept: tuple[Swept, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything of it goes to disk."""
+        return bool(
+            self.save
+            or self.alerts
+            or self.checkpoints
+            or self.remove
+            or any(record.event.lasting for record in self.records)
+        )
+
+
+class DeliveryState(StrEnum):
+    """Where an outbox row stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+class Attempt(Struct, frozen=True, gc=False):
+    """One try at one delivery: `reason` is empty when it was taken. `seconds` is how long the receiver took."""
+
+    at: datetime
+    seconds: float
+    reason: str = ""
+    status: int | None = None
+    detail: str = ""
+
+
+class Delivery(Struct, frozen=True, gc=False):
+    """One alert on its way to one channel."""
+
+    id: int
+    alert: Alert
+    channel: str
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: tuple[Attempt, ...] = ()
+    due_at: datetime | None = None
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of a claimed delivery. `due_at` is when to try again; None for a final state."""
+
+    attempt: Attempt
+    state: DeliveryState
+    due_at: datetime | None = None
+
+
+class Acknowledgement(Struct, frozen=True, gc=False):
+    """Who took charge of an alert, and when."""
+
+    by: str
+    at: datetime
+
+
+class AlertRecord(Struct, frozen=True, gc=False):
+    """An alert with everything that was tried to deliver it."""
+
+    alert: Alert
+    deliveries: tuple[Delivery, ...]
+    acknowledged: Acknowledgement | None = None
+
+
+class AlertQuery(Struct, frozen=True, gc=False):
+    """Newest first. `before` is the id of the last alert of the previous page."""
+
+    rule: str | None = None
+    severity: str | None = None
+    source: str | None = None
+    project: str | None = None
+    key: InstanceKey | None = None
+    state: DeliveryState | None = None
+    limit: int = 100
+    before: str | None = None
+
+
+class OutboxDepth(Struct, frozen=True, gc=False):
+    """What waits for one channel."""
+
+    channel: str
+    pending: int
+    oldest: datetime | None
+
+
+class Storage(Protocol):
+    """One store. Every method raises StorageError and nothing else. Times that matter come in as arguments."""
+
+    async def load(self) -> Sequence[Track]:
+        """Every track that is kept."""
+        ...
+
+    async def checkpoints(self) -> Checkpoints:
+        """The newest checkpoint of every project."""
+        ...
+
+    async def last_seq(self) -> int:
+        """The highest sequence number that was stored; 0 for a new store."""
+        ...
+
+    async def commit(self, batch: Batch) -> None:
+        """Keep it, then publish it to followers. A batch that writes nothing is only published."""
+        ...
+
+    def follow(self) -> AsyncIterator[Batch]:
+        """Every batch committed from now on, in order, without gaps; ends after `seal`. A follower that lags behind by
+        more than a bound makes `commit` wait for it."""
+        ...
+
+    def seal(self) -> None:
+        """No more commits: followers end after the last batch."""
+        ...
+
+    async def history(self, key: InstanceKey, limit: int = 200) -> Sequence[Record]:
+        """The newest lasting events of one instance, oldest first, with `track` None."""
+        ...
+
+    async def claim(
+        self, channel: str, limit: int, at: datetime, lease: timedelta, who: str
+    ) -> Sequence[Delivery]:
+        """Pending deliveries of a channel that are due at `at` and not under somebody's lease, oldest first."""
+        ...
+
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Record an attempt and end the lease."""
+        ...
+
+    async def depths(self) -> Sequence[OutboxDepth]:
+        """What waits, per channel that has anything waiting."""
+        ...
+
+    async def next_due(self, channel: str) -> datetime | None:
+        """When the next pending delivery of a channel wants a try (a lease counts until it runs out)."""
+        ...
+
+    async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
+        """Alerts with their deliveries, newest first."""
+        ...
+
+    async def acknowledge(self, alert: str, by: str, at: datetime) -> AlertRecord | None:
+        """Note who took charge of it; the first one stays. None if there is no such alert."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what is under way and close."""
+        ...
