@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from monitor.core.alerting import Alert
 from monitor.core.events import AnyEvent, Swept
+from monitor.core.health import Health
 from monitor.core.model import InstanceKey, Track
 
 Checkpoints = Mapping[tuple[str, str], datetime]  # (source, project) -> everything that ended before is known
@@ -43,6 +44,7 @@ class Batch(Struct, frozen=True, gc=False):
     remove    tracks that retention forgets
     tracks    every track that changed, for the board; not stored unless in `save`
     swept     listings that were complete, for the board; not stored
+    health    how projects stand that were asked, for the board; not stored
     """
 
     records: tuple[Record, ...] = ()
@@ -52,6 +54,7 @@ class Batch(Struct, frozen=True, gc=False):
     remove: tuple[InstanceKey, ...] = ()
     tracks: tuple[Track, ...] = ()
     swept: tuple[Swept, ...] = ()
+    health: dict[tuple[str, str], Health] = {}
 
     @property
     def writes(self) -> bool:
