@@ -166,9 +166,10 @@ class Removed(InstanceEvent, frozen=True, gc=False, tag="removed"):
     """Retention forgot it."""
 
 
-class AlertFired(InstanceEvent, frozen=True, gc=False, tag="alert"):
-    """A rule matched; `alert` is the id under which every delivery attempt is found."""
+class AlertFired(Event, frozen=True, gc=False, tag="alert"):
+    """A rule matched; `alert` is the id under which every delivery attempt is found. `key` is None for a source's."""
 
+    key: InstanceKey | None
     alert: str
     rule: str
     severity: str

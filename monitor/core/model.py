@@ -144,6 +144,7 @@ class Track(Struct, frozen=True, gc=False):
     queue: Queue | None = None
     failure: Failure | None = None
     verdicts: frozenset[Verdict] = frozenset()
+    fired: frozenset[str] = frozenset()  # rules that have alerted about this attempt
     discovered_at: datetime | None = None
     phase_since: datetime | None = None
     moved_at: datetime | None = None  # when progress last changed: what a stall is measured from
