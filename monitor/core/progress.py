@@ -3,13 +3,13 @@
 Rules of this file: a word is a stage to the letter or not at all, nothing is repaired; no text raises, whatever its
 size; every pattern runs in linear time: no two neighbours in a pattern can share a character.
 
-    LINE   [ID] [DATE TIME] [TASK:] STAGE..         stages apart by TAB, spaces or ", "; prose between them is passed over
-    STAGE  NAME:running/terminated/total [(+N backups)] [[P%] | [STATUS]]       written without the spaces
-    NAME   KIND ID (_DEP)* [_StgK] [_PROJECT_INSTANCE_TASKTYPE_a_b_c] [_jobN | _job_N]
+    LINE   ID? (DATE TIME)? STAGE..    stages apart by TAB, spaces or ", "; prose before and between is passed over
+    STAGE  NAME:running/terminated/total "(+N backups)"? ("[P%]" or "[STATUS]")?
+    NAME   KIND ID (_DEP)* _StgK? _PROJECT_INSTANCE_TASKTYPE_a_b_c? (_jobN or _job_N)?
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -55,19 +55,17 @@ def _structure(name: str) -> StageName:
     if found is None:
         return _OPAQUE
     kind, number, depends_on, job = found.group("kind", "id", "depends_on", "job")
-    return StageName(
-        kind, int(number), tuple(map(int, depends_on.split("_")[1:])), None if job is None else int(job)
-    )
+    return StageName(kind, int(number), tuple(map(int, depends_on.split("_")[1:])), None if job is None else int(job))
 
 
 # --- lines --------------------------------------------------------------------------------------------------------
 
 
 class ProgressLine(Struct, frozen=True, gc=False):
-    """One line of progress text. `instance` and `time` are as written directly or nearest before the first stage.
+    """One line of progress text: what it told, and how many words it had that look like progress and are not.
 
-    `skipped` counts words that look like progress and do not keep to the grammar. Where there are only such words
-    `stages` is empty: the line holds no progress that can be known.
+    `instance` and `time` are the last ones before the first stage, as written; the time is the printing machine's own.
+    `stages` is empty where every such word was malformed: the line meant to tell something, and nothing is known.
     """
 
     instance: str | None
@@ -76,11 +74,56 @@ class ProgressLine(Struct, frozen=True, gc=False):
     skipped: int
 
 
+# Alternatives are tried in this order at the beginning of each word. A bracket or backups that stand apart from their
+# stage belong to it still: reading the stage without them would contradict the text, so such a stage is malformed.
+_WORD = re.compile(
+    r"""(?<!\S)(?:
+        ([^\s:]++):([0-9]{1,19}+)/([0-9]{1,19}+)/([0-9]{1,19}+)             # name:running/terminated/total
+            (?:\(\+([0-9]{1,19}+)\ backups\))?+
+            (?:\[(?:(100|[0-9]{1,2}+)%|([A-Z]++))\]|(?!\s++(?:\[|\(\+)))    # percent, status, or neither
+            (?=,?+(?!\S))
+      | ([0-9]{4}-[0-9]{2}-[0-9]{2}\ [0-9]{2}:[0-9]{2}:[0-9]{2})(?!\S)      # time
+      | ([0-9]{17}g[0-9A-Za-z]++(?:_mcqa)?+)(?!\S)                         # instance
+        # What follows only looks like a stage. Not an address: it has `//` after its first colon.
+      | [^\s:]*+:(?!//)(?:
+            \S*?(?<=:)[+-]?[0-9]++/[+-]?[0-9]                              # name:1/2.. to any end
+          | [^\s/\[(]*+/[^\s\[(]*+(?:\(\+|\[(?:[0-9.+-]*+%?+|[A-Z]*+)\]?+,?+(?!\S))    # name:../..[50%], however cut
+        )
+      | [0-9]++/[0-9]++/[0-9]++[\[(]                                       # counts parted from their name
+    )""",
+    re.VERBOSE,
+)
+
+
 def parse_line(line: str) -> ProgressLine | None:
-    """Read one line; None if nothing in it is, or looks like, progress."""
-    if ":" not in line or "/" not in line:
+    """Read one line of any length; None if no word in it is a stage or looks like one."""
+    if "/" not in line:
         return None
-    raise NotImplementedError
+    instance = time = None
+    stages: list[Stage] = []
+    skipped = 0
+    for name, running, terminated, total, backups, percent, status, a_time, an_instance in _WORD.findall(line):
+        if name:
+            counts = int(running), int(terminated), int(total), int(backups or 0)
+            if (counts[0] | counts[1] | counts[2] | counts[3]) >> 63:  # one of them is beyond 64 bits, signed
+                skipped += 1
+            else:
+                stages.append(Stage(name, *counts, int(percent) if percent else None, status or None))
+        elif not (a_time or an_instance):
+            skipped += 1
+        elif not stages:
+            time, instance = a_time or time, an_instance or instance
+    if not stages and not skipped:
+        return None
+    return ProgressLine(instance, time if time and _is_a_time(time) else None, tuple(stages), skipped)
+
+
+def _is_a_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # the 30th of February, the 25th hour
+        return False
+    return True
 
 
 def format_stages(stages: Sequence[Stage]) -> str:
@@ -90,11 +133,8 @@ def format_stages(stages: Sequence[Stage]) -> str:
 
 def _format(stage: Stage) -> str:
     backups = f"(+{stage.backups} backups)" if stage.backups else ""
-    if stage.percent is not None:
-        state = f"[{stage.percent}%]"
-    else:
-        state = f"[{stage.status}]" if stage.status else ""
-    return f"{stage.name}:{stage.running}/{stage.terminated}/{stage.total}{backups}{state}"
+    state = stage.status if stage.percent is None else f"{stage.percent}%"
+    return f"{stage.name}:{stage.running}/{stage.terminated}/{stage.total}{backups}{f'[{state}]' if state else ''}"
 
 
 def ratio(stages: Sequence[Stage]) -> float | None:
@@ -103,3 +143,82 @@ def ratio(stages: Sequence[Stage]) -> float | None:
     if not total:
         return None
     return min(1.0, max(0.0, sum(stage.terminated for stage in stages if stage.total > 0) / total))
+
+
+# --- the `parse` command's JSON -----------------------------------------------------------------------------------
+
+
+class _WireStage(Struct, frozen=True, gc=False):
+    name: str
+    kind: str | None
+    id: int | None
+    depends_on: tuple[int, ...]
+    running: int
+    terminated: int
+    total: int
+    backups: int
+    percent: int | None
+    status: str | None
+
+
+class _WireLine(Struct, frozen=True, gc=False):
+    line: int
+    instance: str | None
+    time: str | None
+    stages: tuple[_WireStage, ...]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_line(number: int, parsed: ProgressLine) -> bytes:
+    """One line's JSON object, UTF-8, no newline. Half a surrogate pair in a name, which JSON cannot hold, becomes U+FFFD."""
+    try:
+        return _encode(_wire(number, parsed))
+    except UnicodeEncodeError:
+        stages = tuple(msgspec.structs.replace(stage, name=_whole(stage.name)) for stage in parsed.stages)
+        return _encode(_wire(number, msgspec.structs.replace(parsed, stages=stages)))
+
+
+def _wire(number: int, parsed: ProgressLine) -> _WireLine:
+    stages = []
+    for stage in parsed.stages:
+        name = stage_name(stage.name)
+        stages.append(
+            _WireStage(
+                stage.name,
+                name.kind,
+                name.id,
+                name.depends_on,
+                stage.running,
+                stage.terminated,
+                stage.total,
+                stage.backups,
+                stage.percent,
+                stage.status,
+            )
+        )
+    return _WireLine(number, parsed.instance, parsed.time, tuple(stages))
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Reading:
+    """Reads texts line by line into JSON, and counts what it could not use."""
+
+    def __init__(self) -> None:
+        self.without = 0  # lines that hold no progress
+        self.skipped = 0  # malformed words
+
+    def json(self, lines: Iterable[str]) -> Iterator[bytes]:
+        """Yield the JSON of each line that holds progress; lines are numbered from 1 in each text."""
+        for number, line in enumerate(lines, 1):
+            parsed = parse_line(line)
+            if parsed is not None:
+                self.skipped += parsed.skipped
+            if parsed is not None and parsed.stages:
+                yield encode_line(number, parsed)
+            else:
+                self.without += 1
