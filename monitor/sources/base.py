@@ -56,6 +56,17 @@ class Priority(IntEnum):
     ATTENTION = 3
 
 
+class RequestReport(Struct, frozen=True, gc=False):
+    """What one HTTP request was for and how it went, for metrics: retries and pages are requests of their own."""
+
+    source: str
+    operation: str  # a driver's own bounded set of words, such as "sweep" or "inspect"
+    result: str  # "ok", or the Reason that the answer came to
+    seconds: float  # from the first byte sent to the answer read; waiting for the budget is not in it
+    throttled_seconds: float = 0.0  # by how much this answer lengthened the pause of the whole source
+    skipped: int = 0  # elements of a listing that could not be read and were left out
+
+
 class Page(Struct, frozen=True, gc=False):
     """A part of a listing. `ids` names every instance on the page; `seen` holds those whose entry changed since this
     source last reported them (an entry equal to the last one makes no observation)."""
@@ -78,6 +89,10 @@ class Source(Protocol):
 
     def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
         """List what has ended, at least everything submitted or ended after `since`. `seen` holds every entry."""
+        ...
+
+    def discovers(self, seen: Seen) -> bool:
+        """Whether a listed instance that nobody registered is to be tracked, as the section's `discover` says."""
         ...
 
     async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
