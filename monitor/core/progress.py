@@ -172,7 +172,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_line(number: int, parsed: ProgressLine) -> bytes:
-    """One line's JSON object, UTF-8, no newline. Half a surrogate pair in a name, which JSON cannot hold, becomes U+FFFD."""
+    """One line's JSON object in UTF-8. Half a surrogate pair in a name, which JSON cannot hold, becomes U+FFFD."""
     try:
         return _encode(_wire(number, parsed))
     except UnicodeEncodeError:
