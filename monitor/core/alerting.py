@@ -56,7 +56,7 @@ class Alert(Struct, frozen=True, gc=False):
     """Something to tell people, complete: whoever delivers it looks nothing up.
 
     `id` is its fingerprint, the same for the same rule, instance and attempt for ever. `key` is None for alerts about
-    a source. `labels` are never empty strings' worth: what is unknown is the empty string, and the keys are always there.
+    a source. Every label and annotation is always there; what is unknown is the empty string.
     """
 
     id: str
@@ -72,8 +72,13 @@ class Alert(Struct, frozen=True, gc=False):
 
 
 def decide(events: Sequence[AnyEvent], tracks: Mapping[InstanceKey, Track], rules: Rules) -> tuple[Alert, ...]:
-    """The alerts that these events call for, in the order of events, then rules. Every key in `events` is in `tracks`."""
-    return tuple(alert for event in events for alert in _alerts(event, tracks, rules))
+    """The alerts that these events call for, in the order of events, then rules; each id once.
+
+    `tracks` holds every instance that `events` speak of, as it stands after them. A rule that the track remembers as
+    fired does not fire again in the same attempt.
+    """
+    alerts = (alert for event in events for alert in _alerts(event, tracks, rules))
+    return tuple({alert.id: alert for alert in alerts}.values())
 
 
 def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) -> Iterator[Alert]:
@@ -86,11 +91,11 @@ def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) 
         if isinstance(event, SourceChanged):
             if rule.covers(event.source, event.project):
                 yield _about_source(rule, event, rules.external_url)
-        elif isinstance(event, PhaseChanged | Lost | VerdictChanged) and rule.covers(
-            event.key.source, event.key.project
-        ):
-            evidence = event.evidence if isinstance(event, VerdictChanged) else ""
-            yield _about_instance(rule, tracks[event.key], event.at, evidence, rules.external_url)
+        elif isinstance(event, PhaseChanged | Lost | VerdictChanged):
+            track = tracks[event.key]
+            if rule.name not in track.fired and rule.covers(event.key.source, event.key.project):
+                evidence = event.evidence if isinstance(event, VerdictChanged) else ""
+                yield _about_instance(rule, track, event.at, evidence, rules.external_url)
 
 
 _OF_PHASE = {Phase.FAILED: Trigger.FAILED, Phase.CANCELLED: Trigger.CANCELLED}

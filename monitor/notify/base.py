@@ -21,12 +21,22 @@ class Reason(StrEnum):
 
 
 class NotifyError(Exception):
-    """A channel did not take it. `permanent` says that the same words will be refused again."""
+    """A channel did not take it. `permanent` says that the same words will be refused again; `status` is the
+    receiver's own code; `retry_after` is in seconds where it named a time."""
 
-    def __init__(self, reason: Reason, message: str, *, permanent: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        permanent: bool,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.permanent = permanent
+        self.status = status
         self.retry_after = retry_after
 
 

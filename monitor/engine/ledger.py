@@ -1,0 +1,222 @@
+"""The single writer: observations in, one commit out.
+
+Only this file changes tracks. It decides with the core, keeps with the storage, and calls nobody else: whoever wants to
+know follows the storage.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import anyio
+import anyio.lowlevel
+from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec import Struct
+from msgspec.structs import replace
+
+from monitor.core.alerting import Alert, Rules, decide
+from monitor.core.events import (
+    AlertFired,
+    AnyEvent,
+    Failed,
+    Gone,
+    Missed,
+    Observation,
+    Reconciled,
+    Removed,
+    Seen,
+    SourceChanged,
+    SourceObservation,
+    Swept,
+    Tick,
+)
+from monitor.core.health import Health, outage_of, step_health
+from monitor.core.model import InstanceKey, Track
+from monitor.core.retention import Retention, forget
+from monitor.core.tracker import Policy, step
+from monitor.storage.base import Batch, Record, Storage
+
+Observations = Sequence[Observation | SourceObservation]
+
+COMMIT_WITHIN = 60.0  # seconds; longer means that the disk hangs: better to stop and restart than to guess
+OBSERVATIONS_A_COMMIT = 2000
+TRACKS_A_TICK_SLICE = 1000
+SAVE_PROGRESS_EVERY = timedelta(seconds=30)
+FORGET_EVERY = timedelta(minutes=1)
+
+
+class Decisions(Struct, frozen=True, gc=False):
+    """Everything the operator decided that the ledger needs."""
+
+    policy: Policy
+    rules: Rules
+    retention: Retention
+
+
+class _Draft:
+    """What the observations of one commit add up to."""
+
+    def __init__(self) -> None:
+        self.events: list[AnyEvent] = []
+        self.changed: dict[InstanceKey, Track] = {}
+        self.lasting: set[InstanceKey] = set()
+        self.alerts: list[Alert] = []
+        self.checkpoints: dict[tuple[str, str], datetime] = {}
+        self.swept: list[Swept] = []
+        self.health: dict[tuple[str, str], Health] = {}
+        self.remove: list[InstanceKey] = []
+
+
+class Ledger:
+    """Owns every track. Crashes rather than go on with something that it could not keep."""
+
+    def __init__(
+        self, *, storage: Storage, tracks: Iterable[Track], seq: int, decisions: Decisions, now: Callable[[], datetime]
+    ) -> None:
+        self._storage = storage
+        self._tracks = {track.key: track for track in tracks}
+        self._live = {key for key, track in self._tracks.items() if track.phase.is_live}
+        self._seq = seq
+        self._decisions = decisions
+        self._now = now
+        self._health: dict[tuple[str, str], Health] = {}
+        self._unsaved: dict[InstanceKey, Track] = {}
+        self._saved_at = self._forgot_at = now()
+
+    async def run(self, receive: MemoryObjectReceiveStream[Observations]) -> None:
+        """Take observations until the stream ends, then keep what was not kept yet."""
+        async for observations in receive:
+            taken = list(observations)
+            while len(taken) < OBSERVATIONS_A_COMMIT:
+                try:
+                    taken += receive.receive_nowait()
+                except (anyio.WouldBlock, anyio.EndOfStream):
+                    break
+            await self._keep(self._absorb(taken))
+            for tick in (got for got in taken if isinstance(got, Tick)):
+                await self._tick(tick)
+        await self._keep(_Draft(), flush=True)
+
+    def decide_by(self, decisions: Decisions) -> None:
+        """Use these from the next observation on."""
+        self._decisions = decisions
+
+    # --- absorbing: no await from here to the commit ---
+
+    def _absorb(self, observations: Observations) -> _Draft:
+        draft = _Draft()
+        for got in observations:
+            if isinstance(got, Seen | Gone | Missed):
+                self._observe(got.key, got, draft)
+            elif isinstance(got, Swept | Failed):
+                self._ask_health(got, draft)
+            elif isinstance(got, Reconciled):
+                draft.checkpoints[got.source, got.project] = got.upto
+        return draft
+
+    def _observe(self, key: InstanceKey, got: Observation, draft: _Draft) -> None:
+        if isinstance(got, Gone) and self._is_blind(key):
+            return  # a source in trouble may say "no such instance" of anything
+        track = self._tracks.get(key)
+        new, events = step(track, got, self._decisions.policy)
+        if new is None or new is track:
+            return
+        if events:
+            draft.events += events
+            if any(event.lasting for event in events):
+                draft.lasting.add(key)
+                new = self._alert(new, events, draft)
+            else:
+                self._unsaved[key] = new
+        self._tracks[key] = draft.changed[key] = new
+        if new.phase.is_live:
+            self._live.add(key)
+        else:
+            self._live.discard(key)
+
+    def _alert(self, track: Track, events: Sequence[AnyEvent], draft: _Draft) -> Track:
+        alerts = decide(events, {track.key: track}, self._decisions.rules)
+        if not alerts:
+            return track
+        draft.alerts += alerts
+        draft.events += (_fired(alert) for alert in alerts)
+        return replace(track, fired=track.fired | {alert.rule for alert in alerts})
+
+    def _ask_health(self, got: Swept | Failed, draft: _Draft) -> None:
+        place = (got.source, got.project)
+        outage_before = outage_of(self._health, got.source)
+        self._health[place], changes = step_health(self._health, got)
+        draft.health[place] = self._health[place]
+        if isinstance(got, Swept):
+            draft.swept.append(got)
+        draft.events += changes
+        if outage_before is None:  # more projects of a source that is down belong to the same outage
+            alerts = decide(changes, {}, self._decisions.rules)
+            draft.alerts += alerts
+            draft.events += (_fired(alert) for alert in alerts)
+
+    def _is_blind(self, key: InstanceKey) -> bool:
+        health = self._health.get((key.source, key.project))
+        return health is not None and health.failures > 0
+
+    # --- time passes ---
+
+    async def _tick(self, tick: Tick) -> None:
+        """Judge every live track, a slice at a time, so that a hundred thousand of them do not hold the loop."""
+        live = tuple(self._live)
+        for start in range(0, len(live), TRACKS_A_TICK_SLICE):
+            draft = _Draft()
+            for key in live[start : start + TRACKS_A_TICK_SLICE]:
+                self._observe(key, Tick(at=tick.at, blind=tick.blind or self._is_blind(key)), draft)
+            await self._keep(draft)
+            await anyio.lowlevel.checkpoint()
+        if tick.at - self._forgot_at >= FORGET_EVERY:
+            self._forgot_at = tick.at
+            await self._forget(tick.at)
+
+    async def _forget(self, at: datetime) -> None:
+        removed = forget(self._tracks, at, self._decisions.retention)
+        for start in range(0, len(removed), TRACKS_A_TICK_SLICE):
+            draft = _Draft()
+            for key in removed[start : start + TRACKS_A_TICK_SLICE]:
+                del self._tracks[key]
+                self._unsaved.pop(key, None)
+                draft.remove.append(key)
+                draft.events.append(Removed(at=at, key=key))
+            await self._keep(draft)
+
+    # --- keeping ---
+
+    async def _keep(self, draft: _Draft, *, flush: bool = False) -> None:
+        save = {key: draft.changed[key] for key in draft.lasting}
+        now = self._now()
+        if flush or now - self._saved_at >= SAVE_PROGRESS_EVERY:
+            self._saved_at = now
+            save = self._unsaved | save
+        for key in save:
+            self._unsaved.pop(key, None)
+        batch = Batch(
+            records=self._numbered(draft.events, draft.changed),
+            save=tuple(save.values()),
+            alerts=tuple(draft.alerts),
+            checkpoints=draft.checkpoints,
+            remove=tuple(draft.remove),
+            tracks=tuple(draft.changed.values()),
+            swept=tuple(draft.swept),
+            health=draft.health,
+        )
+        if not (batch.writes or batch.records or batch.tracks or batch.swept or batch.health):
+            return
+        with anyio.fail_after(COMMIT_WITHIN, shield=True):
+            await self._storage.commit(batch)
+
+    def _numbered(self, events: Sequence[AnyEvent], changed: Mapping[InstanceKey, Track]) -> tuple[Record, ...]:
+        first = self._seq + 1
+        self._seq += len(events)
+        return tuple(
+            Record(seq=seq, event=event, track=None if isinstance(event, SourceChanged) else changed.get(event.key))
+            for seq, event in enumerate(events, start=first)
+        )
+
+
+def _fired(alert: Alert) -> AlertFired:
+    return AlertFired(at=alert.at, key=alert.key, alert=alert.id, rule=alert.rule, severity=alert.severity)
