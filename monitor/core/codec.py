@@ -8,7 +8,7 @@ from monitor.core.model import Track
 
 _encoder = msgspec.msgpack.Encoder()
 _track = msgspec.msgpack.Decoder(Track)
-_event = msgspec.msgpack.Decoder(AnyEvent)
+_event: msgspec.msgpack.Decoder[AnyEvent] = msgspec.msgpack.Decoder(AnyEvent)
 _alert = msgspec.msgpack.Decoder(Alert)
 
 

@@ -158,9 +158,7 @@ def _restart(track: Track, got: Seen) -> Step:
         created_at=got.created_at or track.created_at,
         discovered_at=track.discovered_at,
     )
-    return new, tuple(
-        replace(event, before=track.phase) for event in events if isinstance(event, PhaseChanged)
-    )
+    return new, tuple(replace(event, before=track.phase) for event in events if isinstance(event, PhaseChanged))
 
 
 def _after_the_end(track: Track, got: Seen) -> Step:
@@ -176,9 +174,7 @@ def _contradict(track: Track, got: Seen) -> Step:
     said = got.native_status or str(got.phase)
     if track.contradiction == said:
         return track, ()
-    return replace(track, contradiction=said), (
-        Contradicted(at=got.at, key=got.key, phase=track.phase, said=said),
-    )
+    return replace(track, contradiction=said), (Contradicted(at=got.at, key=got.key, phase=track.phase, said=said),)
 
 
 def _miss_it(track: Track, got: Gone, policy: Policy) -> Step:
@@ -188,9 +184,7 @@ def _miss_it(track: Track, got: Gone, policy: Policy) -> Step:
     since = track.observed_at or track.discovered_at or got.at
     if absences < policy.lost_after or got.at - since < policy.lost_within:
         return replace(track, absences=absences), ()
-    new = replace(
-        track, phase=Phase.LOST, phase_since=got.at, absences=absences, verdicts=frozenset(), queue=None
-    )
+    new = replace(track, phase=Phase.LOST, phase_since=got.at, absences=absences, verdicts=frozenset(), queue=None)
     return new, (Lost(at=got.at, key=track.key, before=track.phase),)
 
 

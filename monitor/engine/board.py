@@ -142,5 +142,3 @@ def _ordinal_of(cursor: str | None) -> float:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise BadCursorError(f"{cursor[:40]!r} is not a cursor: pass the `next` of the page before, unchanged")
     return int(cursor)
-
-

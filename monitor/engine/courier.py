@@ -91,7 +91,7 @@ class Courier:
         except TimeoutError:
             text = f"no answer within {self._patience.timeout.total_seconds():g} s"
             failure = NotifyError(Reason.TIMEOUT, text, permanent=False)
-        except Exception as error:  # noqa: BLE001 - a bug in one channel must not stop the others; it is told below
+        except Exception as error:  # a bug in one channel must not stop the others: it is told, and tried again
             log.exception("channel_crashed", channel=notifier.name, alert=delivery.alert.id)
             failure = NotifyError(Reason.CRASHED, repr(error), permanent=False)
         else:

@@ -91,9 +91,7 @@ class Poller:
         self._failures: dict[Sweep | Reconcile | InstanceKey, int] = {}
         self._passes: dict[str, _Pass] = {}
         began = now() - pace.look_back
-        self._checkpoints = {
-            project: checkpoints.get((source.name, project), began) for project in source.projects
-        }
+        self._checkpoints = {project: checkpoints.get((source.name, project), began) for project in source.projects}
         self._wake = anyio.Event()
         attention.when_watched(self._watch)
 
@@ -281,7 +279,7 @@ class Poller:
         return Detail.STAGES if priority > Priority.OUTCOME or key in self._attention or had_stages else Detail.OUTCOME
 
     def _crashed(self, error: Exception) -> _Trouble:
-        log.exception("source_crashed", source=self._source.name, error=repr(error))
+        log.error("source_crashed", source=self._source.name, error=repr(error), exc_info=error)
         return _Trouble(CRASHED, f"{type(error).__name__} in the driver: see the log")
 
 

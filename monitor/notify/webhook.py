@@ -1,4 +1,4 @@
-"""The `webhook` channel: Alertmanager's webhook format, version 4, so that receivers written for it work as they are."""
+"""The `webhook` channel: Alertmanager's webhook format, version 4, so that receivers written for it work."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ class Webhook:
         except TimeoutError as error:
             raise NotifyError(Reason.TIMEOUT, "the receiver did not answer in time", permanent=False) from error
         except aiohttp.ClientError as error:
-            text = f"cannot reach the receiver: {error or type(error).__name__}"
+            text = f"cannot reach the receiver: {str(error) or type(error).__name__}"
             raise NotifyError(Reason.UNREACHABLE, text, permanent=False) from error
         if 200 <= status < 300:
             return Receipt(status=status, detail=detail)
