@@ -1,4 +1,4 @@
-"""Takes alerts out of the outbox and to their channels: at least once, in order per channel, with every try on record."""
+"""Takes alerts out of the outbox to their channels: at least once, in order per channel, every try on record."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
