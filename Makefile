@@ -1,0 +1,43 @@
+# Everything needs Python 3.11 or newer, git and make; each target sets up the rest for itself.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench format clean
+
+demo: $(VENV)/.core ## the daemon at work on emulated services, in one command
+	@$(BIN)/stagewatch demo
+
+test: $(VENV)/.test ## every test, against real clients, a real Prometheus and a real browser
+	@sh .ci/system-packages
+	$(BIN)/pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test ## figures and ratios beside peers, on this machine, in one run
+	@set -e; for script in tests/benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: name one with 'make PYTHON=/path/to/python3.11 ...'" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "This Python has no venv: on Debian, 'apt-get install python3-venv'" >&2; exit 1; }
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.core
