@@ -1,7 +1,7 @@
 """The progress grammar: what `M1_Stg1_job0:0/1/1[100%]` says, and how we say it.
 
-Rules of this file: a word is a stage to the letter or not at all, nothing is repaired; no text raises, whatever its
-size; every pattern runs in linear time: no two neighbours in a pattern can share a character.
+Rules of this file: a word is a stage to the letter or not at all, nothing is repaired; no text raises, and every
+pattern reads its text in linear time, so a line may have any length.
 
     LINE   ID? (DATE TIME)? STAGE..    stages apart by TAB, spaces or ", "; prose before and between is passed over
     STAGE  NAME:running/terminated/total "(+N backups)"? ("[P%]" or "[STATUS]")?
@@ -36,7 +36,7 @@ class StageName(Struct, frozen=True, gc=False):
 _OPAQUE = StageName(None, None, (), None)
 _LONGEST_NAME = 1024  # a longer one is nobody's structured name; this bounds what the cache can hold
 _NAME = re.compile(
-    r"(?P<kind>[^_0-9]++(?<=[A-Z]))(?P<id>[0-9]{1,18}+)(?P<depends_on>(?:_[0-9]{1,18}+)*+)"
+    r"(?P<kind>[A-Za-z]++(?<=[A-Z]))(?P<id>[0-9]{1,18}+)(?P<depends_on>(?:_[0-9]{1,18}+)*+)"
     r"(?:_Stg[0-9]++)?+"
     r"(?:_[A-Za-z]\w*?_[0-9]{8,}+[0-9a-z]*+(?:_mcqa)?+_[A-Za-z]++(?:_[0-9]++){3})?"
     r"(?:_job_?(?P<job>[0-9]{1,18}+))?",
@@ -80,10 +80,11 @@ _WORD = re.compile(
     r"""(?<!\S)(?:
         ([^\s:]++):([0-9]{1,19}+)/([0-9]{1,19}+)/([0-9]{1,19}+)             # name:running/terminated/total
             (?:\(\+([0-9]{1,19}+)\ backups\))?+
-            (?:\[(?:(100|[0-9]{1,2}+)%|([A-Z]++))\]|(?!\s++(?:\[|\(\+)))    # percent, status, or neither
+            (?:\[(?:(100|[0-9]{1,2}+)%|([A-Z]++))\]                         # percent, or status, or neither:
+                |(?!\s++(?:\[[^\s:\]]*+\],?+|\(\+[^\s:]*+)(?!\S)))          # nor standing apart
             (?=,?+(?!\S))
       | ([0-9]{4}-[0-9]{2}-[0-9]{2}\ [0-9]{2}:[0-9]{2}:[0-9]{2})(?!\S)      # time
-      | ([0-9]{17}g[0-9A-Za-z]++(?:_mcqa)?+)(?!\S)                         # instance
+      | ([0-9]{17}g[0-9A-Za-z]++(?:_mcqa)?+)(?!\S)                          # instance
         # What follows only looks like a stage. Not an address: it has `//` after its first colon.
       | [^\s:]*+:(?!//)(?:
             \S*?(?<=:)[+-]?[0-9]++/[+-]?[0-9]                              # name:1/2.. to any end
@@ -102,13 +103,15 @@ def parse_line(line: str) -> ProgressLine | None:
     instance = time = None
     stages: list[Stage] = []
     skipped = 0
-    for name, running, terminated, total, backups, percent, status, a_time, an_instance in _WORD.findall(line):
+    for name, running_, terminated_, total_, backups_, percent, status, a_time, an_instance in _WORD.findall(line):
         if name:
-            counts = int(running), int(terminated), int(total), int(backups or 0)
-            if (counts[0] | counts[1] | counts[2] | counts[3]) >> 63:  # one of them is beyond 64 bits, signed
+            running, terminated, total = int(running_), int(terminated_), int(total_)
+            backups = int(backups_) if backups_ else 0
+            if (running | terminated | total | backups) >> 63:  # one of them is beyond 64 bits, signed
                 skipped += 1
-            else:
-                stages.append(Stage(name, *counts, int(percent) if percent else None, status or None))
+                continue
+            points = int(percent) if percent else None
+            stages.append(Stage(name, running, terminated, total, backups, points, status or None))
         elif not (a_time or an_instance):
             skipped += 1
         elif not stages:
@@ -181,24 +184,14 @@ def encode_line(number: int, parsed: ProgressLine) -> bytes:
 
 
 def _wire(number: int, parsed: ProgressLine) -> _WireLine:
-    stages = []
-    for stage in parsed.stages:
-        name = stage_name(stage.name)
-        stages.append(
-            _WireStage(
-                stage.name,
-                name.kind,
-                name.id,
-                name.depends_on,
-                stage.running,
-                stage.terminated,
-                stage.total,
-                stage.backups,
-                stage.percent,
-                stage.status,
-            )
-        )
-    return _WireLine(number, parsed.instance, parsed.time, tuple(stages))
+    return _WireLine(number, parsed.instance, parsed.time, tuple(map(_wire_stage, parsed.stages)))
+
+
+def _wire_stage(s: Stage) -> _WireStage:
+    n = stage_name(s.name)
+    return _WireStage(
+        s.name, n.kind, n.id, n.depends_on, s.running, s.terminated, s.total, s.backups, s.percent, s.status
+    )
 
 
 def _whole(text: str) -> str:
@@ -216,9 +209,11 @@ class Reading:
         """Yield the JSON of each line that holds progress; lines are numbered from 1 in each text."""
         for number, line in enumerate(lines, 1):
             parsed = parse_line(line)
-            if parsed is not None:
-                self.skipped += parsed.skipped
-            if parsed is not None and parsed.stages:
+            if parsed is None:
+                self.without += 1
+                continue
+            self.skipped += parsed.skipped
+            if parsed.stages:
                 yield encode_line(number, parsed)
             else:
                 self.without += 1
