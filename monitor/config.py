@@ -22,8 +22,7 @@ from monitor.logs import Form, Level
 from monitor.notify.webhook import WebhookSection
 from monitor.section import Secret, Section, Span
 from monitor.sources.maxcompute import MaxComputeSection
-from monitor.storage.memory import MemorySection
-from monitor.storage.sqlite import SqliteSection
+from monitor.storage.section import MemorySection, SqliteSection
 
 StorageSection = Annotated[SqliteSection | MemorySection, Field(discriminator="type")]
 SourceSection = MaxComputeSection

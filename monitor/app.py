@@ -1,0 +1,279 @@
+"""Builds the daemon from its config in one straight function, runs it, and takes it down in reverse.
+
+The order of stopping is the nesting below: polling ends first; the stream it fed closes; the ledger keeps what was
+observed and ends; the storage is sealed; its followers end after the last batch; then the outlets, then the store.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import anyio
+import structlog
+from aiohttp import web
+from anyio.streams.memory import MemoryObjectSendStream
+
+from monitor import __version__
+from monitor.config import ChannelSection, Config, ConfigError, SourceSection, StorageSection, read_address
+from monitor.core.events import Tick
+from monitor.core.schedule import Pace
+from monitor.engine.attention import Attention
+from monitor.engine.board import Board
+from monitor.engine.bus import Bus
+from monitor.engine.control import Control
+from monitor.engine.courier import Courier
+from monitor.engine.follower import follow
+from monitor.engine.journal import Journal
+from monitor.engine.lag import watch_loop
+from monitor.engine.ledger import Decisions, Ledger, Observations
+from monitor.engine.poller import Poller
+from monitor.engine.reports import FeedStats
+from monitor.metrics import Metrics
+from monitor.notify.base import Notifier
+from monitor.notify.webhook import Webhook
+from monitor.sources.base import RequestReport, Source
+from monitor.sources.maxcompute import MaxComputeSource
+from monitor.storage.base import Storage
+from monitor.storage.memory import open_memory
+from monitor.storage.section import SqliteSection
+from monitor.storage.sqlite import open_sqlite
+from monitor.web.parts import Parts, Readiness, ReloadError
+from monitor.web.server import build_web
+
+STREAM_BOUND = 64  # batches of observations: then pollers wait for the ledger
+TICK_EVERY = 10.0  # seconds between judgements of what did not change
+LAST_DELIVERIES = 3.0  # seconds for alerts that fired just before the stop; the rest waits in the outbox
+CLOSE_WITHIN = 3.0  # seconds for readers to be told goodbye
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What the daemon takes from the world: time, chance, when to stop, and the config as it stands now.
+
+    `chance` gives numbers in 0..1. `reload` raises ConfigError. `started` is told the address that people open.
+    """
+
+    now: Callable[[], datetime]
+    chance: Callable[[], float]
+    epoch: str
+    stop: anyio.Event
+    reload: Callable[[], Config]
+    started: Callable[[str], None]
+
+
+class CannotListenError(Exception):
+    """The address is taken or not ours."""
+
+
+async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - every line needs locals of earlier ones
+    """Run until `outside.stop` is set. Raises CannotListenError, StorageError, or whatever crashed the line."""
+    now = outside.now
+    host, port = read_address(config.listen)
+    async with AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(_open_storage(config.storage))
+        tracks = await storage.load()
+        seq = await storage.last_seq()
+        board, bus = Board(tracks), Bus(outside.epoch, seq)
+        attention, stats = Attention(), FeedStats()
+        metrics = Metrics(
+            board=board,
+            stats=stats,
+            sources={source.name: source.projects for source in config.sources},
+            depths=storage.depths,
+            now=now,
+            version=__version__,
+        )
+        sources = [
+            await stack.enter_async_context(_open_source(section, now, metrics.on_request))
+            for section in config.sources
+        ]
+
+        send, receive = anyio.create_memory_object_stream[Observations](STREAM_BOUND)
+        stack.callback(receive.close)  # whoever creates a stream closes its reading end
+        control = Control(sources={source.name: source for source in sources}, stream=send, storage=storage, now=now)
+
+        async def reload() -> None:
+            try:
+                new = outside.reload()
+                ledger.decide_by(_decisions(config, new, external_url))
+            except (ConfigError, ReloadError) as error:
+                metrics.reloaded(False, now())
+                raise ReloadError(str(error)) from error
+            metrics.reloaded(True, now())
+
+        parts = Parts(
+            board=board,
+            bus=bus,
+            control=control,
+            storage=storage,
+            attention=attention,
+            stats=stats,
+            ready=partial(_readiness, board, sources),
+            metrics=metrics.render,
+            reload=reload,
+            now=now,
+            version=__version__,
+        )
+        address = await stack.enter_async_context(_listening(build_web(parts), host, port))
+        external_url = config.external_url or address
+
+        channels = {
+            section.name: await stack.enter_async_context(_open_channel(section, external_url))
+            for section in config.alerts.channels
+        }
+        courier = Courier(
+            storage=storage,
+            channels=channels,
+            patience=config.alerts.delivery.patience(),
+            who=outside.epoch,
+            now=now,
+            chance=outside.chance,
+            report=metrics.on_delivery,
+        )
+        ledger = Ledger(
+            storage=storage, tracks=tracks, seq=seq, decisions=_decisions(config, config, external_url), now=now
+        )
+        checkpoints = await storage.checkpoints()
+        pollers = [
+            Poller(
+                source=source,
+                pace=_pace(section),
+                board=board,
+                attention=attention,
+                stream=send,
+                checkpoints=checkpoints,
+                now=now,
+                chance=outside.chance,
+            )
+            for source, section in zip(sources, config.sources, strict=True)
+        ]
+        hooks = (Journal().on_batch, metrics.on_batch, courier.on_batch)
+
+        async with anyio.create_task_group() as outlets:
+            following, followed = anyio.Event(), anyio.Event()
+
+            async def follow_to_the_end() -> None:
+                await follow(storage, board, bus, hooks, following.set)
+                followed.set()
+
+            outlets.start_soon(follow_to_the_end)
+            await following.wait()
+            outlets.start_soon(courier.run)
+            outlets.start_soon(watch_loop, metrics.loop_lag)
+            async with anyio.create_task_group() as writing:
+                writing.start_soon(ledger.run, receive)
+                async with send, anyio.create_task_group() as polling:
+                    for poller in pollers:
+                        polling.start_soon(poller.run)
+                    polling.start_soon(_tick, send, now)
+                    log.info("started", address=address, version=__version__, tracks=len(tracks))
+                    outside.started(address)
+                    await outside.stop.wait()
+                    log.info("stopping")
+                    polling.cancel_scope.cancel()
+            storage.seal()
+            await followed.wait()
+            await _drain(storage)
+            outlets.cancel_scope.cancel()
+    log.info("stopped")
+
+
+async def _tick(stream: MemoryObjectSendStream[Observations], now: Callable[[], datetime]) -> None:
+    while True:
+        await anyio.sleep(TICK_EVERY)
+        await stream.send((Tick(at=now()),))
+
+
+async def _drain(storage: Storage) -> None:
+    """Give the courier a moment for the last alerts."""
+    with anyio.move_on_after(LAST_DELIVERIES):
+        while await storage.depths():  # noqa: ASYNC110 - the store does not announce that its outbox is empty
+            await anyio.sleep(0.05)
+
+
+def _decisions(running: Config, config: Config, external_url: str) -> Decisions:
+    """What the ledger decides by; raise ReloadError if `config` differs from `running` in what needs a restart."""
+    fixed = [
+        name
+        for name in ("listen", "external_url", "log", "storage", "sources")
+        if getattr(running, name) != getattr(config, name)
+    ]
+    if running.alerts.channels != config.alerts.channels or running.alerts.delivery != config.alerts.delivery:
+        fixed.append("alerts.channels or alerts.delivery")
+    if fixed:
+        raise ReloadError(f"restart to change {', '.join(fixed)}: a reload takes over alerts.rules and tracking")
+    return Decisions(
+        policy=config.tracking.policy(),
+        rules=config.rules(external_url),
+        retention=config.storage.retention.policy(),
+    )
+
+
+def _readiness(board: Board, sources: Sequence[Source]) -> Readiness:
+    return Readiness(
+        tuple(
+            f"{source.name}/{project} has not been swept yet"
+            for source in sources
+            for project in source.projects
+            if (health := board.health.get((source.name, project))) is None or not health.is_known
+        )
+    )
+
+
+def _pace(section: SourceSection) -> Pace:
+    return Pace(
+        sweep_every=section.sweep_every,
+        reconcile_every=section.reconcile_every,
+        look_back=section.look_back,
+        requests_per_second=section.requests_per_second,
+        concurrency=section.concurrency,
+    )
+
+
+@asynccontextmanager
+async def _open_storage(section: StorageSection) -> AsyncIterator[Storage]:
+    opened = open_sqlite(section) if isinstance(section, SqliteSection) else open_memory(section)
+    async with opened as storage:
+        yield storage
+
+
+@asynccontextmanager
+async def _open_source(
+    section: SourceSection, now: Callable[[], datetime], report: Callable[[RequestReport], None]
+) -> AsyncIterator[Source]:
+    source = MaxComputeSource(section, now=now, report=report)
+    try:
+        yield source
+    finally:
+        await source.aclose()
+
+
+@asynccontextmanager
+async def _open_channel(section: ChannelSection, external_url: str) -> AsyncIterator[Notifier]:
+    channel = Webhook(section, external_url=external_url, version=__version__)
+    try:
+        yield channel
+    finally:
+        await channel.aclose()
+
+
+@asynccontextmanager
+async def _listening(application: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Serve; give the address that people open, with the port that was really taken."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_WITHIN)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror}; set `listen`") from error
+        taken = runner.addresses[0][1]
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{taken}"
+    finally:
+        await runner.cleanup()
