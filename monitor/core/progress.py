@@ -9,7 +9,7 @@ pattern reads its text in linear time, so a line may have any length.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -196,24 +196,3 @@ def _wire_stage(s: Stage) -> _WireStage:
 
 def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-class Reading:
-    """Reads texts line by line into JSON, and counts what it could not use."""
-
-    def __init__(self) -> None:
-        self.without = 0  # lines that hold no progress
-        self.skipped = 0  # malformed words
-
-    def json(self, lines: Iterable[str]) -> Iterator[bytes]:
-        """Yield the JSON of each line that holds progress; lines are numbered from 1 in each text."""
-        for number, line in enumerate(lines, 1):
-            parsed = parse_line(line)
-            if parsed is None:
-                self.without += 1
-                continue
-            self.skipped += parsed.skipped
-            if parsed.stages:
-                yield encode_line(number, parsed)
-            else:
-                self.without += 1

@@ -10,7 +10,6 @@ from odps.models.instance import Instance
 from monitor.core.model import Stage
 from monitor.core.progress import (
     ProgressLine,
-    Reading,
     StageName,
     encode_line,
     format_stages,
@@ -493,12 +492,3 @@ def test_half_a_surrogate_pair_is_shown_as_unreadable() -> None:
     parsed = parse_line("查询\udc80:0/1/1[0%]")
     assert parsed is not None
     assert msgspec.json.decode(encode_line(1, parsed))["stages"][0]["name"] == "查询\ufffd"
-
-
-def test_a_reading_encodes_lines_with_progress_and_counts_the_rest() -> None:
-    """Lines keep their number; prose and lines of malformed words only are without progress; all texts are counted."""
-    reading = Reading()
-    first = list(reading.json(["Job Queueing...\n", "M1:0/1/1[100%]\tM1:1/2[5%]\n", "M1:1/2[5%]\n"]))
-    second = list(reading.json(["M1:0/1/1[100%]\n"]))
-    assert [msgspec.json.decode(line)["line"] for line in first + second] == [2, 1]
-    assert (reading.without, reading.skipped) == (2, 2)
