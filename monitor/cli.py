@@ -211,10 +211,11 @@ def parse_command(
     out = sys.stdout.buffer
     for number, line in _lines(files or []):
         parsed = parse_line(line)
-        if parsed is None:
+        if parsed is not None:
+            malformed += parsed.skipped
+        if parsed is None or not parsed.stages:
             skipped += 1
             continue
-        malformed += parsed.skipped
         out.write(encode_line(number, parsed) + b"\n")
     out.flush()
     if skipped or malformed:
