@@ -1,0 +1,1 @@
+"""The daemon's face: the JSON API, the live feed and the dashboard."""

@@ -1,0 +1,206 @@
+"""The JSON API: instances and sources as the board shows them, and what only the service or the storage can tell."""
+
+import asyncio
+from typing import Annotated, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from monitor.core.model import InstanceKey, Track
+from monitor.engine.board import BadCursorError
+from monitor.storage.base import AlertQuery, DeliveryState, Record
+from monitor.web import wire, wire_alerts, wire_events
+from monitor.web.errors import ApiError, bad_request, conflict, not_found
+from monitor.web.parts import Parts
+from monitor.web.query import FILTERS, Query
+
+ShapeT = TypeVar("ShapeT")
+
+LOGVIEW_HOURS = 24 * 7
+ZIP_ASIDE = 32 << 10  # bytes: a larger body is compressed in a thread, so that the loop goes on
+REGISTERED_WITHIN = 10.0  # seconds from what the service said to what the board shows
+
+
+class Register(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body that asks to watch one instance."""
+
+    key: str
+
+
+class Acknowledge(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body that takes charge of an alert."""
+
+    by: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+def answer(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer. Nothing here may be kept by a cache: it is out of date when it arrives."""
+    return web.Response(
+        status=status,
+        body=wire.encode(body),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        zlib_executor_size=ZIP_ASIDE,
+    )
+
+
+async def read_body(request: web.Request, shape: type[ShapeT]) -> ShapeT:
+    """The JSON body in this shape, or 400 that says what is wrong with it."""
+    body = await request.read()
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"the body does not fit: {error}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise bad_request(f"send a JSON object: {error}") from None
+
+
+class Api:
+    """The handlers. A handler raises rather than returns a refusal: see `errors.py`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._board = parts.board
+
+    # --- instances ---
+
+    async def list_instances(self, request: web.Request) -> web.Response:
+        """A page of instances, newest discovered first."""
+        query = Query(request, allowed=(*FILTERS, "limit", "cursor"))
+        limit = query.number("limit", default=100, least=1, most=1000)
+        try:
+            page = await self._board.select(query.filter(), limit=limit, cursor=query.text("cursor"))
+        except BadCursorError as error:
+            raise bad_request(str(error)) from None
+        shown = await wire.instances(page.tracks, self._board)
+        return answer(wire.InstancePage(shown, page.next, page.total))
+
+    async def show_instance(self, request: web.Request) -> web.Response:
+        """One instance with its history."""
+        Query(request)
+        track = self._track(request)
+        records = await self._parts.storage.history(track.key)
+        return answer(wire.instance(track, self._board, tuple(map(_past, records))))
+
+    async def register(self, request: web.Request) -> web.Response:
+        """Watch one instance from now on; answered once the board shows it, so that a GET behind it finds it."""
+        Query(request)
+        asked = await read_body(request, Register)
+        try:
+            key = InstanceKey.parse(asked.key)
+        except ValueError as error:
+            raise bad_request(str(error)) from None
+        if await self._parts.control.register(key) is None:
+            raise not_found(f"{key.source} knows no instance {key.id!r} in {key.project!r}")
+        track = await self._shown(key)
+        return answer(wire.instance(track, self._board), status=201, headers={"Location": _path(request, key)})
+
+    async def _shown(self, key: InstanceKey) -> Track:
+        changed = asyncio.Event()
+        with self._parts.bus.listening(lambda _records: changed.set()):
+            try:
+                async with asyncio.timeout(REGISTERED_WITHIN):
+                    while (track := self._board.get(key)) is None:
+                        changed.clear()
+                        await changed.wait()
+            except TimeoutError:
+                raise ApiError(
+                    503,
+                    "not_recorded",
+                    f"the service knows {key}, but it could not be recorded within {REGISTERED_WITHIN:g} s: try again",
+                ) from None
+        return track
+
+    async def results(self, request: web.Request) -> web.Response:
+        """The result text of each task."""
+        Query(request)
+        return answer(wire.Results(await self._parts.control.results(self._track(request).key)))
+
+    async def logview(self, request: web.Request) -> web.Response:
+        """A fresh LogView address, or a redirect to it."""
+        query = Query(request, allowed=("redirect", "hours"))
+        redirect = query.flag("redirect")
+        hours = query.number("hours", default=1, least=1, most=LOGVIEW_HOURS)
+        url = await self._parts.control.logview(self._track(request).key, hours)
+        if redirect:
+            return answer(wire.LogView(url), status=302, headers={"Location": url})
+        return answer(wire.LogView(url))
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Ask the service to end it. The end itself comes as an event."""
+        Query(request)
+        track = self._track(request)
+        if track.phase.is_terminal:
+            raise conflict(f"{track.key} has already ended: it {_ENDED[track.phase]}")
+        await self._parts.control.stop(track.key)
+        return answer(wire.instance(self._board.get(track.key) or track, self._board), status=202)
+
+    def _track(self, request: web.Request) -> Track:
+        """The track that the address names, by its whole key or by an id that only one has."""
+        named = request.match_info
+        if "source" in named:
+            key = InstanceKey(named["source"], named["project"], named["id"])
+        else:
+            keys = self._board.with_id(named["id"])
+            if len(keys) > 1:
+                raise conflict(f"{named['id']!r} is the id of several: {', '.join(sorted(map(str, keys)))}")
+            if not keys:
+                raise not_found(f"no instance with the id {named['id']!r} is watched: register it by its key")
+            key = keys[0]
+        track = self._board.get(key)
+        if track is None:
+            raise not_found(f"{key} is not watched: register it with POST /api/v1/instances")
+        return track
+
+    # --- sources ---
+
+    async def list_sources(self, request: web.Request) -> web.Response:
+        """How each project of each source stands."""
+        Query(request)
+        return answer(wire.projects(self._board, self._parts.now()))
+
+    # --- alerts ---
+
+    async def list_alerts(self, request: web.Request) -> web.Response:
+        """A page of alerts with every try to deliver them, newest first."""
+        query = Query(request, allowed=("rule", "severity", "source", "project", "key", "state", "limit", "cursor"))
+        limit = query.number("limit", default=100, least=1, most=1000)
+        cursor = query.text("cursor")
+        if cursor is not None and not (cursor.isascii() and cursor.isalnum() and len(cursor) <= 64):
+            raise bad_request(f"{cursor[:40]!r} is not a cursor: pass the `next` of the page before, unchanged")
+        wanted = AlertQuery(
+            rule=query.text("rule"),
+            severity=query.text("severity"),
+            source=query.text("source"),
+            project=query.text("project"),
+            key=query.key("key"),
+            state=query.word("state", DeliveryState),
+            limit=limit + 1,  # one more than asked tells whether there is a page behind
+            before=cursor,
+        )
+        records = await self._parts.storage.alerts(wanted)
+        more = len(records) > limit
+        alerts = tuple(map(wire_alerts.alert, records[:limit]))
+        return answer(wire_alerts.AlertPage(alerts, alerts[-1].id if more else None))
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        """Take charge of an alert. The first one stays."""
+        Query(request)
+        asked = await read_body(request, Acknowledge)
+        alert = request.match_info["id"]
+        record = await self._parts.control.acknowledge(alert, asked.by)
+        if record is None:
+            raise not_found(f"there is no alert {alert!r}")
+        return answer(wire_alerts.alert(record))
+
+
+_ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
+
+
+def _past(record: Record) -> msgspec.Raw:
+    return msgspec.Raw(wire.encode(wire_events.event(record, msgspec.UNSET, seq=record.seq)))
+
+
+def _path(request: web.Request, key: InstanceKey) -> str:
+    return str(request.app.router["instance"].url_for(source=key.source, project=key.project, id=key.id))

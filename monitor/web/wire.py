@@ -1,0 +1,222 @@
+"""The public JSON: what people and programs outside may rely on. The stored form is another: see `core/codec.py`.
+
+Rules of this file: shapes only; a field that is not known is null, never left out and never guessed; times are
+RFC 3339 in UTC.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import anyio.lowlevel
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from monitor.core import model
+from monitor.core.model import Category, Phase, Track, Verdict
+from monitor.core.progress import stage_name
+from monitor.engine.board import Board
+
+encode = msgspec.json.Encoder().encode
+
+
+class Stage(Struct, frozen=True, gc=False):
+    """A wave of workers. `kind`, `id` and `depends_on` are read from the name, where it has that structure."""
+
+    name: str
+    kind: str | None
+    id: int | None
+    depends_on: tuple[int, ...]
+    running: int
+    terminated: int
+    total: int
+    backups: int
+    percent: int | None
+    status: str | None
+
+
+class Task(Struct, frozen=True, gc=False):
+    """A named part of an instance. `stages` is empty until somebody looked."""
+
+    name: str
+    type: str
+    phase: Phase | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    stages: tuple[Stage, ...]
+
+
+class Queue(Struct, frozen=True, gc=False):
+    """Where it stands in its quota's queue."""
+
+    position: int | None
+    length: int | None
+    reason: str
+
+
+class Failure(Struct, frozen=True, gc=False):
+    """Why it failed, in the service's words; `category` says who has to act."""
+
+    task: str
+    code: str
+    message: str
+    category: Category
+
+
+class Instance(Struct, frozen=True, gc=False, kw_only=True):
+    """One instance, whole. `observed_at` is when the service last vouched for what stands here."""
+
+    key: str
+    source: str
+    kind: str
+    project: str
+    id: str
+    name: str
+    owner: str
+    phase: Phase
+    phase_since: datetime | None
+    native_status: str
+    attempt: int
+    progress: float | None
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    observed_at: datetime | None
+    stages_at: datetime | None
+    tasks: tuple[Task, ...]
+    queue: Queue | None
+    failure: Failure | None
+    verdicts: tuple[Verdict, ...]
+    contradiction: str | None
+    history: "tuple[Raw, ...] | UnsetType" = UNSET  # only where one instance was asked for
+
+
+def instance(track: Track, board: Board, history: tuple[Raw, ...] | UnsetType = UNSET) -> Instance:
+    """How a track looks from outside."""
+    key, queue, failure = track.key, track.queue, track.failure
+    return Instance(
+        key=str(key),
+        source=key.source,
+        kind=track.kind,
+        project=key.project,
+        id=key.id,
+        name=track.name,
+        owner=track.owner,
+        phase=track.phase,
+        phase_since=track.phase_since,
+        native_status=track.native_status,
+        attempt=track.attempt,
+        progress=track.progress,
+        created_at=track.created_at,
+        started_at=track.started_at,
+        ended_at=track.ended_at,
+        observed_at=board.observed_at(track),
+        stages_at=track.stages_at,
+        tasks=tuple(map(_task, track.tasks)),
+        queue=Queue(queue.position, queue.length, queue.reason) if queue else None,
+        failure=Failure(failure.task, failure.code, failure.message, failure.category)
+        if failure and track.phase is Phase.FAILED
+        else None,
+        verdicts=tuple(sorted(track.verdicts)),
+        contradiction=track.contradiction or None,
+        history=history,
+    )
+
+
+def _task(task: model.Task) -> Task:
+    return Task(task.name, task.type, task.phase, task.started_at, task.ended_at, tuple(map(stage, task.stages)))
+
+
+def stage(stage: model.Stage) -> Stage:
+    """How a stage looks from outside."""
+    name = stage_name(stage.name)
+    return Stage(
+        stage.name,
+        name.kind,
+        name.id,
+        name.depends_on,
+        stage.running,
+        stage.terminated,
+        stage.total,
+        stage.backups,
+        stage.percent,
+        stage.status,
+    )
+
+
+INSTANCES_A_SLICE = 100  # about a millisecond of encoding, then the loop may breathe
+
+
+async def instances(tracks: Sequence[Track], board: Board) -> tuple[Raw, ...]:
+    """Many instances, each encoded already, without holding up the loop."""
+    encoded: list[Raw] = []
+    for done, track in enumerate(tracks, start=1):
+        encoded.append(Raw(encode(instance(track, board))))
+        if done % INSTANCES_A_SLICE == 0:
+            await anyio.lowlevel.checkpoint()
+    return tuple(encoded)
+
+
+class InstancePage(Struct, frozen=True, gc=False):
+    """`next` is the cursor of the page behind this one; `total` counts all pages."""
+
+    instances: tuple[Raw, ...]
+    next: str | None
+    total: int
+
+
+class Results(Struct, frozen=True, gc=False):
+    """The result text of each task, by task name."""
+
+    results: dict[str, str]
+
+
+class LogView(Struct, frozen=True, gc=False):
+    """A fresh address of the service's own page. It may hold a token: use it and forget it."""
+
+    url: str
+
+
+class Project(Struct, frozen=True, gc=False, kw_only=True):
+    """How one project of one source stands. `age_seconds` is the age of what is shown; null before the first sweep."""
+
+    source: str
+    project: str
+    up: bool
+    swept_at: datetime | None
+    age_seconds: float | None
+    failing_since: datetime | None
+    reason: str | None
+    detail: str | None
+    instances: dict[Phase, int]
+
+
+class Projects(Struct, frozen=True, gc=False):
+    """Every project, by source and name. `now` is the daemon's clock."""
+
+    now: datetime
+    sources: tuple[Project, ...]
+
+
+def projects(board: Board, now: datetime) -> Projects:
+    """The health of every project, and how many instances it has in each phase."""
+    counts: dict[tuple[str, str], dict[Phase, int]] = {place: dict.fromkeys(Phase, 0) for place in board.health}
+    for (source, project, phase), count in board.counts().items():
+        if count:
+            counts.setdefault((source, project), dict.fromkeys(Phase, 0))[phase] = count
+    return Projects(now, tuple(_project(place, counts[place], board, now) for place in sorted(counts)))
+
+
+def _project(place: tuple[str, str], counts: dict[Phase, int], board: Board, now: datetime) -> Project:
+    health = board.health.get(place)
+    swept_at = health.swept_at if health else None
+    return Project(
+        source=place[0],
+        project=place[1],
+        up=not (health and health.down),
+        swept_at=swept_at,
+        age_seconds=max(0.0, (now - swept_at).total_seconds()) if swept_at else None,
+        failing_since=health.failing_since if health else None,
+        reason=(health.reason or None) if health else None,
+        detail=(health.detail or None) if health else None,
+        instances=counts,
+    )
