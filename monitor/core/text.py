@@ -1,0 +1,8 @@
+"""Text that others wrote, cut to a size that fits a page, a label and a row."""
+
+MARK = "…"
+
+
+def clip(text: str, limit: int) -> str:
+    """`text` if it has at most `limit` characters, else its beginning and a mark, together `limit` long."""
+    return text if len(text) <= limit else text[: max(0, limit - len(MARK))] + MARK

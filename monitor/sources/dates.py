@@ -1,0 +1,83 @@
+"""Times in HTTP headers and XML: RFC 1123 in GMT, read and written without the cost of a general parser."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import NamedTuple
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
+    )
+}
+_FORM = len("Fri, 24 Jan 2025 07:34:21 GMT")
+_LONGEST = 64  # nothing longer is a date; the general parser is not asked about it
+
+
+def read_http_date(text: str) -> datetime | None:
+    """An aware UTC time, or None of an empty or odd text."""
+    try:
+        if len(text) == _FORM and text.endswith(" GMT"):
+            return datetime(
+                int(text[12:16]),
+                _MONTHS[text[8:11]],
+                int(text[5:7]),
+                int(text[17:19]),
+                int(text[20:22]),
+                int(text[23:25]),
+                tzinfo=UTC,
+            )
+        if not text or len(text) > _LONGEST:
+            return None
+        moment = parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The `Retry-After` header in seconds, given as seconds or as a date; None if absent or odd.
+
+    A date is measured from the answer's own `Date`, and from `now` where it has none: the two clocks may disagree.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return float(text)
+    moment = read_http_date(text)
+    if moment is None:
+        return None
+    return max(0.0, (moment - (read_http_date(headers.get("Date", "")) or now)).total_seconds())
+
+
+class Stamp(NamedTuple):
+    """One second, as requests are signed with it."""
+
+    date: str  # Fri, 24 Jan 2025 07:34:21 GMT
+    day: str  # 20250124
+
+
+class ServiceClock:
+    """The service's time: ours and a correction. Text is made once a second, not once a request."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._second: datetime | None = None
+        self._stamp = Stamp("", "")
+        self.offset = timedelta()
+
+    def now(self) -> datetime:
+        """The time by which the service judges a signature."""
+        return self._now() + self.offset
+
+    def stamp(self) -> Stamp:
+        """`now` in the two forms that a signature needs."""
+        second = self.now().replace(microsecond=0)
+        if second != self._second:
+            utc = second.astimezone(UTC)
+            self._second, self._stamp = second, Stamp(format_datetime(utc, usegmt=True), utc.strftime("%Y%m%d"))
+        return self._stamp
+
+    def correct(self, theirs: datetime) -> None:
+        """Believe the service about what time it is."""
+        self.offset = theirs - self._now()

@@ -1,0 +1,204 @@
+"""The XML documents of the instance API, as values. Each reader raises SourceError(MALFORMED) and nothing else.
+
+Order of elements, unknown elements and absent ones do not matter, except the few without which the answer says nothing.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from monitor.core.model import Stage
+from monitor.core.text import clip
+from monitor.sources.base import SourceError
+from monitor.sources.dates import read_http_date
+from monitor.sources.maxcompute.markup import malformed, parse, text_of
+from monitor.sources.maxcompute.words import stage_status
+
+LONGEST_NAME = 256
+_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_COUNT = re.compile(r"[0-9]{1,15}")
+
+
+class TaskRow(Struct, frozen=True, gc=False):
+    """A task as `?taskstatus` tells it. `name` is whole: it goes back to the service in questions about the task."""
+
+    name: str
+    type: str
+    status: str
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class TaskStatus(Struct, frozen=True, gc=False):
+    """`?taskstatus`. `status` is empty where the answer did not hold it."""
+
+    status: str
+    tasks: tuple[TaskRow, ...]
+
+
+class Progress(Struct, frozen=True, gc=False):
+    """`?instanceprogress` of a task. `skipped` stages told nothing and were left out."""
+
+    stages: tuple[Stage, ...]
+    skipped: int
+
+
+class Row(Struct, frozen=True, gc=False):
+    """An instance in a listing."""
+
+    id: str
+    owner: str
+    status: str
+    created_at: datetime | None
+    ended_at: datetime | None
+
+
+class Listing(Struct, frozen=True, gc=False):
+    """A page of instances; `marker` leads to the next one and is empty on the last."""
+
+    marker: str
+    rows: tuple[Row, ...]
+    skipped: int
+
+
+def is_instance_id(text: str) -> bool:
+    """Whether the service could have made this id. Others would not survive a URL or a key of ours."""
+    return _ID.fullmatch(text) is not None
+
+
+def read_task_status(body: bytes) -> TaskStatus:
+    """`?taskstatus`, and the plain status, which has no tasks."""
+    root = parse(body, "Instance")
+    tasks = root.find("Tasks")
+    return TaskStatus(
+        text_of(root, "Status"),
+        ()
+        if tasks is None
+        else tuple(
+            TaskRow(
+                text_of(task, "Name"),
+                task.get("Type", ""),
+                text_of(task, "Status"),
+                read_http_date(text_of(task, "StartTime")),
+                read_http_date(text_of(task, "EndTime")),
+            )
+            for task in tasks.iterfind("Task")
+        ),
+    )
+
+
+def read_progress(body: bytes) -> Progress:
+    """`?instanceprogress`. A stage without a name or without its three counts is left out and counted."""
+    stages = []
+    skipped = 0
+    for element in parse(body, "Progress").iterfind("Stage"):
+        name = element.get("ID", "").strip()
+        running = _count(text_of(element, "RunningWorkers"))
+        terminated = _count(text_of(element, "TerminatedWorkers"))
+        total = _count(text_of(element, "TotalWorkers"))
+        if not name or running is None or terminated is None or total is None:
+            skipped += 1
+            continue
+        percent = _count(text_of(element, "FinishedPercentage"))
+        stages.append(
+            Stage(
+                name=clip(name, LONGEST_NAME),
+                running=running,
+                terminated=terminated,
+                total=total,
+                backups=_count(text_of(element, "BackupWorkers")) or 0,
+                percent=percent if percent is not None and percent <= 100 else None,
+                status=stage_status(text_of(element, "Status")),
+            )
+        )
+    return Progress(tuple(stages), skipped)
+
+
+def read_results(body: bytes) -> dict[str, str]:
+    """`?result`: the result text of each task, by its whole name. Of a failed task it is the failure text."""
+    tasks = parse(body, "Instance").find("Tasks")
+    if tasks is None:
+        return {}
+    texts = {}
+    for task in tasks.iterfind("Task"):
+        result = task.find("Result")
+        text = "" if result is None else result.text or ""
+        if result is not None and result.get("Transform", "").lower() == "base64":
+            text = _decode(text)
+        texts[text_of(task, "Name")] = text
+    return texts
+
+
+def read_listing(body: bytes) -> Listing:
+    """`instances`. A row without a usable id is left out and counted."""
+    root = parse(body, "Instances")
+    rows = []
+    skipped = 0
+    for element in root.iterfind("Instance"):
+        name = text_of(element, "Name")
+        if not is_instance_id(name):
+            skipped += 1
+            continue
+        rows.append(
+            Row(
+                name,
+                clip(text_of(element, "Owner"), LONGEST_NAME),
+                text_of(element, "Status"),
+                read_http_date(text_of(element, "StartTime")),
+                read_http_date(text_of(element, "EndTime")),
+            )
+        )
+    return Listing(text_of(root, "Marker"), tuple(rows), skipped)
+
+
+def read_queueing(body: bytes) -> tuple[str, str]:
+    """The envelope of `cachedinstances`: the marker, and the content, which is JSON in some wrapping."""
+    root = parse(body, "Instances")
+    content = root.findtext("Content")
+    if content is None:
+        raise malformed("the listing has no <Content>")
+    return text_of(root, "Marker"), content
+
+
+def read_token(body: bytes) -> str:
+    """The token that a request for one answers with."""
+    token = text_of(parse(body, "Authorization"), "Result")
+    if not token:
+        raise malformed("the answer holds no token")
+    return token
+
+
+class _JsonError(Struct, rename="pascal"):
+    code: str = ""
+    message: str = ""
+
+
+def read_error(body: bytes) -> tuple[str, str]:
+    """Code and message of an error document, XML or JSON; both empty where the body is something else."""
+    if body.lstrip()[:1] == b"{":
+        try:
+            error = msgspec.json.decode(body, type=_JsonError)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return "", ""
+        return error.code, error.message
+    try:
+        root = parse(body, "Error")
+    except SourceError:
+        return "", ""  # a gateway's page, most likely: the status says enough
+    return text_of(root, "Code"), text_of(root, "Message")
+
+
+def _count(text: str) -> int | None:
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def _decode(text: str) -> str:
+    """Base64 text. What is not Base64 after all is shown as it came."""
+    try:
+        return b64decode("".join(text.split()), validate=True).decode(errors="replace")
+    except (Base64Error, ValueError):
+        return text

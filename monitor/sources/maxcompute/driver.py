@@ -1,0 +1,125 @@
+"""The MaxCompute driver: builds its parts from the section, and hands each question to the part that knows."""
+
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from monitor import __version__
+from monitor.core.events import Gone, Seen
+from monitor.core.model import InstanceKey
+from monitor.sources.base import Detail, Page, Priority, RequestReport
+from monitor.sources.budget import Budget
+from monitor.sources.dates import ServiceClock
+from monitor.sources.http import Transport
+from monitor.sources.maxcompute.api import Api
+from monitor.sources.maxcompute.calls import Calls
+from monitor.sources.maxcompute.documents import read_results
+from monitor.sources.maxcompute.inspections import Inspections
+from monitor.sources.maxcompute.listings import Listings
+from monitor.sources.maxcompute.pages import Pages
+from monitor.sources.maxcompute.section import MaxComputeSection
+from monitor.sources.maxcompute.signing import Account, Signer
+from monitor.sources.maxcompute.words import Vocabulary
+
+_AGENT = f"stagewatch/{__version__}"
+
+
+class MaxComputeSource:
+    """One account on one endpoint. Connections are opened by the first request, inside the running loop.
+
+    `now` gives aware times; `clock` seconds that never go back; `jitter` numbers in 0..1 that spread retries.
+    """
+
+    kind = "maxcompute"
+
+    def __init__(
+        self,
+        section: MaxComputeSection,
+        *,
+        now: Callable[[], datetime],
+        report: Callable[[RequestReport], None],
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = section.name
+        self.projects = section.projects
+        timeout = section.timeout.total_seconds()
+        discover = section.discover
+        self._jobs = None if discover is None else re.compile(discover.jobs)
+        account = Account(
+            access_id=section.access_id,
+            access_key=section.access_key,
+            region=section.region,
+            sts_token=section.sts_token,
+            bearer_token=section.bearer_token,
+            app_access_id=section.app_access_id,
+            app_access_key=section.app_access_key,
+        )
+        self._transport = Transport(
+            section.name,
+            budget=Budget(
+                rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
+            ),
+            concurrency=section.concurrency,
+            timeout=timeout,
+            now=now,
+            clock=clock,
+            jitter=jitter,
+            report=report,
+        )
+        self._api = api = Api(
+            section.name,
+            section.endpoint,
+            transport=self._transport,
+            signer=Signer(account, {"Accept-Encoding": "identity", "User-Agent": _AGENT, "x-odps-user-agent": _AGENT}),
+            clock=ServiceClock(now),
+            hide=account.secrets(),
+        )
+        only_own = discover is not None and discover.owner == "mine"
+        self._calls = calls = Calls(section.name, section.projects, only_own=only_own)
+        words = Vocabulary(section.name)
+        self._listings = Listings(section.name, api=api, calls=calls, words=words, now=now)
+        self._inspections = Inspections(section.name, api=api, calls=calls, words=words, now=now)
+        self._pages = Pages(
+            section.name,
+            section.endpoint,
+            api=api,
+            calls=calls,
+            region=section.region,
+            host=section.logview_host,
+            token=section.bearer_token.reveal if section.bearer_token else None,
+        )
+
+    def sweep(self, project: str) -> AsyncIterator[Page]:
+        """List the live instances, a page at a time; ending without an error means that the listing was complete."""
+        return self._listings.sweep(project)
+
+    def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
+        """List what has ended, at least everything submitted after `since`."""
+        return self._listings.ended(project, since)
+
+    def discovers(self, seen: Seen) -> bool:
+        """Whether its job name is one that the section's `discover` asks for."""
+        return self._jobs is not None and self._jobs.fullmatch(seen.name) is not None
+
+    async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+        """Ask about one instance."""
+        return await self._inspections.inspect(key, want, priority)
+
+    async def stop(self, key: InstanceKey) -> None:
+        """Ask the service to end it; CONFLICT if it had already ended."""
+        await self._api.ask(self._calls.stop(key), Priority.WATCHED, lambda _reply: None)
+
+    async def results(self, key: InstanceKey) -> dict[str, str]:
+        """The result text of each task, by task name; of a failed one it is the failure text."""
+        return await self._api.ask(self._calls.results(key), Priority.WATCHED, lambda reply: read_results(reply.body))
+
+    async def logview(self, key: InstanceKey, hours: int) -> str:
+        """A fresh address of the service's own page about it; may hold a token."""
+        return await self._pages.address(key, hours)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._transport.aclose()

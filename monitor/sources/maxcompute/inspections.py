@@ -1,0 +1,186 @@
+"""Asks about one instance: how it stands, why it failed, and how far its stages are.
+
+One request as a rule; one more for the text of a failure, and one for the stages of each task.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+from multidict import istr
+
+from monitor.core.events import Gone, Seen
+from monitor.core.model import Failure, InstanceKey, Phase, Task
+from monitor.core.text import clip
+from monitor.sources.base import Detail, Priority, Reason, SourceError
+from monitor.sources.dates import read_http_date
+from monitor.sources.http import RefusedError, Reply
+from monitor.sources.maxcompute.api import Api
+from monitor.sources.maxcompute.calls import Calls
+from monitor.sources.maxcompute.documents import (
+    LONGEST_NAME,
+    Progress,
+    TaskRow,
+    is_instance_id,
+    read_progress,
+    read_results,
+    read_task_status,
+)
+from monitor.sources.maxcompute.failures import read_failure, unread_failure
+from monitor.sources.maxcompute.markup import malformed
+from monitor.sources.maxcompute.memory import Memory
+from monitor.sources.maxcompute.words import LONGEST_WORD, TERMINATED, Vocabulary, decide
+
+_REMEMBERED = 32 * 2**20  # bytes of answers, for each of the two questions
+
+# What will be refused next time as well: the rest of what was learned is told without it.
+_FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED})
+
+_OWNER, _START, _END = istr("x-odps-owner"), istr("x-odps-start-time"), istr("x-odps-end-time")
+
+
+class _Standing(Struct, frozen=True, gc=False):
+    """An instance as `?taskstatus` tells it. `rows` hold the tasks' whole names, in the order of `seen.tasks`."""
+
+    seen: Seen
+    rows: tuple[TaskRow, ...]
+
+
+class Inspections:
+    """All questions about single instances of one source."""
+
+    def __init__(self, source: str, *, api: Api, calls: Calls, words: Vocabulary, now: Callable[[], datetime]) -> None:
+        self._source = source
+        self._api = api
+        self._calls = calls
+        self._words = words
+        self._now = now
+        self._standings: Memory[_Standing] = Memory(_REMEMBERED)
+        self._progresses: Memory[Progress] = Memory(_REMEMBERED)
+
+    async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+        """How it stands, and as much more as is wanted."""
+        if not is_instance_id(key.id):
+            return Gone(key, self._now())
+        try:
+            standing = await self._standing(key, priority)
+        except RefusedError as error:
+            if _names_no_instance(error):
+                return Gone(key, self._now())
+            raise
+        seen = standing.seen
+        if want is Detail.PHASE:
+            return seen
+        if seen.phase is Phase.FAILED:
+            return await self._explain(standing, want, priority)
+        if want is Detail.STAGES:
+            try:
+                return await self._look_at_stages(standing, priority, _begun(seen))
+            except RefusedError as error:
+                if error.reason not in _FINAL:
+                    raise
+        return seen
+
+    async def _explain(self, standing: _Standing, want: Detail, priority: Priority) -> Seen:
+        """Why it failed, and how far its stages were: the latter only if that can be had, the alert does not wait."""
+        seen = standing.seen
+        failed = next(at for at, task in enumerate(seen.tasks or ()) if task.phase is Phase.FAILED)
+        seen = replace(seen, failure=await self._failure(seen.key, standing.rows[failed].name, priority))
+        standing = _Standing(seen, standing.rows)
+        try:
+            return await self._look_at_stages(standing, priority, _begun(seen) if want is Detail.STAGES else (failed,))
+        except SourceError:
+            return seen
+
+    async def _standing(self, key: InstanceKey, priority: Priority) -> _Standing:
+        standing = await self._api.ask(self._calls.task_status(key), priority, partial(self._read_standing, key))
+        if standing.seen.native_status:
+            return standing
+        read = partial(self._read_status, key, standing.rows)
+        return await self._api.ask(self._calls.status(key), priority, read)
+
+    async def _failure(self, key: InstanceKey, task: str, priority: Priority) -> Failure:
+        try:
+            texts = await self._api.ask(self._calls.results(key), priority, lambda reply: read_results(reply.body))
+        except SourceError as error:
+            if error.reason in _FINAL or error.reason is Reason.MALFORMED:
+                return unread_failure(task, str(error))
+            raise
+        return read_failure(task, texts.get(task, ""))
+
+    async def _look_at_stages(self, standing: _Standing, priority: Priority, which: Iterable[int]) -> Seen:
+        seen = standing.seen
+        tasks = list(seen.tasks or ())
+        for number in which:
+            name = standing.rows[number].name
+            call = self._calls.progress(seen.key, name)
+            progress = await self._api.ask(call, priority, partial(self._read_progress, seen.key, name))
+            tasks[number] = replace(tasks[number], stages=progress.stages)
+        return replace(seen, tasks=tuple(tasks), stages_read=True)
+
+    def _read_standing(self, key: InstanceKey, reply: Reply) -> _Standing:
+        headers = reply.headers
+        owner, start, end = headers.get(_OWNER, ""), headers.get(_START, ""), headers.get(_END, "")
+
+        def make() -> _Standing:
+            told = read_task_status(reply.body)
+            return self._stand(key, told.status, told.tasks, reply)
+
+        standing = self._standings.read((key.project, key.id), (reply.body, owner, start, end), make)
+        if standing.seen.at is reply.at:
+            return standing
+        return _Standing(replace(standing.seen, at=reply.at), standing.rows)
+
+    def _read_status(self, key: InstanceKey, rows: tuple[TaskRow, ...], reply: Reply) -> _Standing:
+        told = read_task_status(reply.body)
+        if not told.status:
+            raise malformed("the answer holds no <Status>")
+        return self._stand(key, told.status, rows, reply)
+
+    def _read_progress(self, key: InstanceKey, task: str, reply: Reply) -> Progress:
+        progress = self._progresses.read((key.project, key.id, task), (reply.body,), lambda: read_progress(reply.body))
+        reply.skipped = progress.skipped
+        return progress
+
+    def _stand(self, key: InstanceKey, native: str, rows: tuple[TaskRow, ...], reply: Reply) -> _Standing:
+        status = self._words.instance(native)
+        ended = status == TERMINATED
+        tasks = tuple(
+            Task(
+                name=clip(row.name, LONGEST_NAME),
+                type=clip(row.type, LONGEST_NAME),
+                phase=self._words.task(row.status),
+                started_at=row.started_at,
+                ended_at=row.ended_at,
+            )
+            for row in rows
+        )
+        last = read_http_date(reply.headers.get(_END, "")) or max(
+            (row.ended_at for row in rows if row.ended_at), default=None
+        )
+        seen = Seen(
+            key=key,
+            at=reply.at,
+            kind="maxcompute",
+            phase=decide(status, [task.phase for task in tasks]),
+            native_status=clip(native, LONGEST_WORD),
+            owner=clip(reply.headers.get(_OWNER, ""), LONGEST_NAME),
+            created_at=read_http_date(reply.headers.get(_START, "")),
+            started_at=min((row.started_at for row in rows if row.started_at), default=None),
+            ended_at=last if ended else None,
+            tasks=tasks,
+            ended=ended,
+        )
+        return _Standing(seen, rows)
+
+
+def _names_no_instance(error: RefusedError) -> bool:
+    """A 404 without a code is not the service's own, and one about the project says nothing of the instance."""
+    return error.status == 404 and error.code not in {"", "NoSuchProject"}
+
+
+def _begun(seen: Seen) -> tuple[int, ...]:
+    """Which tasks can have stages."""
+    return tuple(at for at, task in enumerate(seen.tasks or ()) if task.phase is not Phase.WAITING)

@@ -1,0 +1,76 @@
+"""Addresses of the service's own page about an instance (LogView, and its successor).
+
+The old page wants a token in its address; the new one a browser that is logged in, and a region.
+"""
+
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from monitor.core.model import InstanceKey
+from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.http import RefusedError
+from monitor.sources.maxcompute.api import Api
+from monitor.sources.maxcompute.calls import Calls
+from monitor.sources.maxcompute.documents import read_token
+
+
+class Pages:
+    """Makes addresses. `token` is the account's own where it is a bearer token: then none is asked for."""
+
+    def __init__(
+        self,
+        source: str,
+        endpoint: str,
+        *,
+        api: Api,
+        calls: Calls,
+        region: str | None,
+        host: str | None,
+        token: Callable[[], str] | None,
+    ) -> None:
+        self._source = source
+        self._endpoint = endpoint
+        self._api = api
+        self._calls = calls
+        self._region = region
+        self._token = token
+        self._old_host = host
+        self._new_host: str | None = None  # not asked yet; empty: the service has none
+
+    async def address(self, key: InstanceKey, hours: int) -> str:
+        """A fresh address. It may hold a token: whoever has it can read the instance for so many hours."""
+        where = f"h={quote(self._endpoint, safe='')}&p={quote(key.project, safe='')}&i={quote(key.id, safe='')}"
+        if self._region is not None:
+            if self._new_host is None:
+                self._new_host = await self._host("webconsole")
+            if self._new_host:
+                self._calls.status(key)  # refuses what is no instance of ours
+                return f"{self._new_host}/{quote(self._region, safe='')}/job-insights?{where}"
+        token = await self._fresh_token(key, hours)
+        if self._old_host is None:
+            self._old_host = await self._host("logview") or None
+        if self._old_host is None:
+            text = f"{self._source}: the service names no LogView host: set `logview_host` of this source"
+            raise SourceError(Reason.REJECTED, text)
+        return f"{self._old_host}/logview/?{where}&token={quote(token, safe='')}"
+
+    async def _fresh_token(self, key: InstanceKey, hours: int) -> str:
+        call = self._calls.token(key, hours)
+        if self._token is not None:
+            return self._token()
+        return await self._api.ask(call, Priority.WATCHED, lambda reply: read_token(reply.body))
+
+    async def _host(self, of: str) -> str:
+        """Where that page is, or an empty text where the service has none or answers with something else."""
+        try:
+            text = await self._api.ask(self._calls.host(of), Priority.WATCHED, lambda reply: reply.body)
+        except RefusedError as error:
+            if error.reason in {Reason.NOT_FOUND, Reason.REJECTED}:
+                return ""
+            raise
+        host = text.decode(errors="replace").strip().rstrip("/")
+        try:
+            parts = urlsplit(host)
+        except ValueError:
+            return ""
+        return host if parts.scheme in {"http", "https"} and parts.netloc and host.isprintable() else ""

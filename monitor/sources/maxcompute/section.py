@@ -1,0 +1,79 @@
+"""The section of a MaxCompute source in the config file."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from monitor.section import Secret, Section
+from monitor.sources.section import Endpoint, Names, SourceSection
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+def _header(secret: Secret) -> Secret:
+    text = secret.reveal()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it must be plain ASCII on one line without spaces: it is sent in an HTTP header")
+    return secret
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text):
+        raise ValueError("write it like cn-hangzhou, or omit it for the legacy signature")
+    return text
+
+
+HeaderSecret = Annotated[Secret, AfterValidator(_header)]
+
+
+class Discover(Section):
+    """What is tracked without being registered. `jobs` must match the whole job name.
+
+    Only the listing of queued and running instances tells job names: where the account may not read that one, and of
+    instances that ended between two sweeps, the name is empty.
+    """
+
+    owner: Literal["all", "mine"] = "all"
+    jobs: Annotated[str, AfterValidator(_pattern)] = ".*"
+
+
+def _discover(value: object) -> object:
+    if value is False:
+        return None
+    if isinstance(value, dict | Discover):
+        return value
+    raise ValueError("write {owner: all, jobs: '.*'}, or false to track only what is registered")
+
+
+class MaxComputeSection(SourceSection):
+    """One account on one MaxCompute endpoint."""
+
+    type: Literal["maxcompute"]
+    region: Annotated[str, AfterValidator(_region)] | None = None  # None: the legacy signature
+    projects: Names
+    access_id: HeaderSecret | None = None
+    access_key: Secret | None = None
+    sts_token: HeaderSecret | None = None
+    bearer_token: HeaderSecret | None = None
+    app_access_id: HeaderSecret | None = None
+    app_access_key: Secret | None = None
+    discover: Annotated[Discover | None, BeforeValidator(_discover)] = Discover()  # false in the file: None here
+    logview_host: Endpoint | None = None
+
+    @model_validator(mode="after")
+    def _credentials(self) -> "MaxComputeSection":
+        if self.bearer_token is not None:
+            if self.access_key or self.sts_token or self.app_access_key:
+                raise ValueError("a bearer_token signs nothing: remove access_key, sts_token and app_access_key")
+        elif self.access_id is None or self.access_key is None:
+            raise ValueError("no credentials: give access_id and access_key, or a bearer_token")
+        if (self.app_access_id is None) is not (self.app_access_key is None):
+            raise ValueError("app_access_id and app_access_key come together: give both or neither")
+        return self

@@ -1,0 +1,59 @@
+"""What the sections of all sources share."""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from monitor.section import Section, Span, read_span
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > 128 or "/" in text or not text.isprintable() or any(map(str.isspace, text)):
+        raise ValueError(f"{text!r} cannot stand in a key: use 1 to 128 letters, digits, '-', '_' or '.', and no '/'")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    hint = "write it like https://service.example/api"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"this is not an address: {hint}") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError(f"it needs http:// or https:// and a host: {hint}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"it must not hold a user or a password: {hint}")
+    if parts.query or parts.fragment or "?" in text or "#" in text or not text.isascii() or not text.isprintable():
+        raise ValueError(f"it must end with the path, without '?' or '#', in plain ASCII: {hint}")
+    return text.rstrip("/")
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"named twice: {', '.join(twice)}")
+    return names
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_different)]
+
+
+def _default(text: str) -> Any:  # Any: pydantic's Field has no type of its own
+    return Field(default_factory=lambda: read_span(text))
+
+
+class SourceSection(Section):
+    """Where a source is, and how often and how hard it may be asked."""
+
+    name: Name
+    endpoint: Endpoint
+    sweep_every: Span = _default("10s")
+    reconcile_every: Span = _default("30s")
+    look_back: Span = _default("10m")
+    requests_per_second: float = Field(default=20.0, gt=0, le=10_000, allow_inf_nan=False)
+    concurrency: int = Field(default=8, ge=1, le=1_000)
+    timeout: Span = _default("30s")
