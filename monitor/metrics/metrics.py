@@ -175,7 +175,7 @@ class Metrics:
         return None
 
     def _places(self) -> tuple[tuple[str, str], ...]:
-        """The configured projects, and others that hold instances: from an older configuration, or registered by hand."""
+        """The configured projects, and others that hold instances: left from before, or registered by hand."""
         found = {(source, project) for (source, project, _), count in self._board.counts().items() if count}
         return (*self._configured, *sorted(found.difference(self._configured)))
 
