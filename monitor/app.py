@@ -86,6 +86,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             depths=storage.depths,
             now=now,
             version=__version__,
+            channels=[section.name for section in config.alerts.channels],
         )
         sources = [
             await stack.enter_async_context(_open_source(section, now, metrics.on_request))

@@ -243,8 +243,8 @@ class ConfigError(Exception):
     """The config cannot be used; `faults` are all that is wrong with it."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("\n".join(map(str, faults)))
-        self.faults = tuple(faults)
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.line or 0))
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 def load(path: Path, env: Mapping[str, str]) -> Config:
@@ -259,17 +259,19 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
 
 def parse(text: str, *, file: str, env: Mapping[str, str]) -> Config:
     """`load` for text that is already here."""
+    reader = _Reader(file, env)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigError([Fault(file, None, "", "the config file is empty: it needs at least `sources`")])
+        data = reader.read(root, ())
+    except RecursionError:
+        raise ConfigError([Fault(file, None, "", "not valid YAML: it is nested too deeply")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it cannot be read"
         line = mark.line + 1 if mark else None
         raise ConfigError([Fault(file, line, "", f"not valid YAML: {problem}")]) from None
-    if root is None:
-        raise ConfigError([Fault(file, None, "", "the config file is empty: it needs at least `sources`")])
-    reader = _Reader(file, env)
-    data = reader.read(root, ())
     if reader.faults:
         raise ConfigError(reader.faults)
     try:
@@ -282,6 +284,7 @@ def parse(text: str, *, file: str, env: Mapping[str, str]) -> Config:
 
 
 KeyPath = tuple[str | int, ...]
+MOST_NODES = 100_000
 
 
 class _Reader:
@@ -291,10 +294,14 @@ class _Reader:
         self._file = file
         self._env = env
         self._lines: dict[KeyPath, int] = {}
+        self._nodes = 0
         self.faults: list[Fault] = []
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:  # Any: what YAML holds
         self._lines.setdefault(path, node.start_mark.line + 1)
+        self._nodes += 1
+        if self._nodes > MOST_NODES:  # also an alias that leads back to itself
+            raise yaml.YAMLError
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -344,7 +351,14 @@ class _Reader:
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TAGS = frozenset({"sqlite", "memory", "maxcompute", "webhook"})  # pydantic puts the chosen type into a path
-_REASONS = {"extra_forbidden": "no such key: see config/stagewatch.example.yaml for all of them"}
+_REASONS = {
+    "extra_forbidden": "no such key: see config/stagewatch.example.yaml for all of them",
+    "tuple_type": "write a list, like [one, another]",
+    "list_type": "write a list, like [one, another]",
+    "frozen_set_type": "write a list, like [one, another]",
+    "model_type": "write keys and values under it",
+    "model_attributes_type": "write keys and values under it",
+}
 
 
 def _dotted(path: KeyPath) -> str:

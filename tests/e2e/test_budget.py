@@ -1,0 +1,60 @@
+"""Many instances, few requests: counted where they arrive."""
+
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.eventually import eventually
+from tests.e2e.processes import config, running
+
+LIVE = 5_000
+PER_SECOND = 30
+LISTINGS = ("list", "cachedinstances")
+PAGES = ceil(LIVE / 1000)
+
+
+@pytest.mark.asyncio
+async def test_five_thousand_live_instances(tmp_path: Path) -> None:
+    """In the steady state five thousand live instances cost at most six listing requests a sweep, and all requests
+    together stay within the configured budget."""
+    with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
+        async with aiohttp.ClientSession() as http:
+            wanted = {"project": "demo", "count": LIVE, "scenario": "steady", "seconds": 36_000}
+            async with http.post(f"{emulator.url}/-/emulator/instances", json=wanted) as answer:
+                assert answer.status in {200, 201}, await answer.text()
+            file = tmp_path / "stagewatch.yaml"
+            file.write_text(
+                config(emulator.url, store=None, hook="http://127.0.0.1:9/", requests_per_second=PER_SECOND)
+            )
+            with running(["serve", "--config", str(file)]) as daemon:
+
+                async def total() -> int:
+                    async with http.get(f"{daemon.url}/api/v1/instances", params={"limit": "1"}) as answer:
+                        return int((await answer.json())["total"])
+
+                async def counted() -> dict[str, Any]:
+                    async with http.get(f"{emulator.url}/-/emulator/requests") as answer:
+                        return dict(await answer.json())
+
+                await eventually(total, lambda number: number == LIVE)
+                await http.delete(f"{emulator.url}/-/emulator/requests")
+                requests = await eventually(
+                    counted, lambda seen: count_of(seen, "cachedinstances") >= 8 * PAGES and enough(seen), within=60
+                )
+
+    sweeps = count_of(requests, "cachedinstances") / PAGES
+    listed = sum(count_of(requests, operation) for operation in LISTINGS)
+    assert listed <= 6 * ceil(sweeps)
+
+
+def count_of(requests: dict[str, Any], operation: str) -> int:
+    """How often it was asked."""
+    return int(requests["operations"].get(operation, {}).get("count", 0))
+
+
+def enough(requests: dict[str, Any]) -> bool:
+    """Some stages were read meanwhile."""
+    return count_of(requests, "instanceprogress") > 0
