@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from monitor.web import sse, websocket
 from monitor.web.api import ZIP_ASIDE, Api, answer
@@ -35,10 +36,9 @@ def build_web(parts: Parts) -> web.Application:
     async def send_away(_app: web.Application) -> None:
         feed.close()
 
-    app = web.Application(middlewares=[answer_in_json, guard_changes], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[compress, answer_in_json, guard_changes], client_max_size=BODY_LIMIT)
     app.add_routes(routes(parts, feed))
     app.on_response_prepare.append(add_headers)
-    app.on_response_prepare.append(_compress)
     app.cleanup_ctx.append(listen)
     app.on_shutdown.append(send_away)
     return app
@@ -142,8 +142,10 @@ class Own:
         return answer({"status": "reloaded"})
 
 
-async def _compress(_request: web.Request, response: web.StreamResponse) -> None:
-    """Deflate what is worth it: long lists and metrics shrink to a tenth."""
+@web.middleware
+async def compress(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Compress what is worth it: long lists and metrics shrink to a tenth."""
+    response = await handler(request)
     if (
         isinstance(response, web.Response)
         and isinstance(response.body, bytes)
@@ -151,3 +153,4 @@ async def _compress(_request: web.Request, response: web.StreamResponse) -> None
         and "Content-Encoding" not in response.headers
     ):
         response.enable_compression()
+    return response
