@@ -1,0 +1,82 @@
+"""The state of the emulated MaxCompute service, and what can be done to it: submit, script, stop."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from monitor.emulator.clock import Clock
+from monitor.emulator.errors import ServiceError
+from monitor.emulator.instances import Book, Instance, Result
+from monitor.emulator.jobs import Job
+from monitor.emulator.plan import Outcome
+from monitor.emulator.requestlog import RequestLog
+from monitor.emulator.scenario import Recipe, play
+from monitor.emulator.sql.errors import SqlError
+from monitor.emulator.sqljobs import PENDING, SqlJobs
+from monitor.emulator.tokens import Tokens
+
+SECRET = "demo-secret"  # noqa: S105 - the published secret of the emulator
+STOP_SECONDS = 0.2  # emulated, until a stop takes effect
+
+
+def owner_of(access_id: str) -> str:
+    """The account name that belongs to an access id."""
+    return f"ALIYUN${access_id}@demo.example"
+
+
+@dataclass(slots=True)
+class MaxCompute:
+    """One emulated service."""
+
+    projects: Sequence[str]
+    clock: Clock
+    chance: Random
+    book: Book
+    sql: SqlJobs
+    log: RequestLog
+    tokens: Tokens = field(default_factory=lambda: Tokens(secrets.token_bytes(32)))
+
+    def require_project(self, project: str) -> None:
+        """Raises ServiceError if there is no such project."""
+        if project not in self.projects:
+            raise ServiceError(404, "NoSuchProject", f"ODPS-0420111: Project not found - '{project}'")
+
+    def require(self, project: str, id_: str) -> Instance:
+        """The instance. Raises ServiceError if there is none."""
+        self.require_project(project)
+        instance = self.book.get(project, id_)
+        if instance is None:
+            raise ServiceError(
+                404, "NoSuchObject", f"ODPS-0420095: Instance not found - '{id_}' in project '{project}'"
+            )
+        return instance
+
+    def submit(self, project: str, owner: str, job: Job) -> Instance:
+        """Takes in an SQL job and begins to run it."""
+        instance = self.book.add(project, owner, job, PENDING)
+        self.sql.start(instance)
+        return instance
+
+    def script(self, project: str, owner: str, job_name: str, priority: int, recipe: Recipe) -> Instance:
+        """Takes in an instance that follows a scenario instead of a query."""
+        plan, result = play(recipe)
+        query = f"-- scripted by the emulator: {recipe.scenario}"
+        job = Job(task="AnonymousSQLTask", kind="SQL", query=query, name=job_name, priority=priority)
+        return self.book.add(project, owner, job, plan, result)
+
+    def stop(self, instance: Instance) -> None:
+        """Asks a live instance to end. Raises ServiceError if it has ended."""
+        if self.book.ended(instance):
+            raise ServiceError(
+                400,
+                "InvalidStateSetting",
+                f"ODPS-0420141: Invalid state setting - instance '{instance.id}' is Terminated already",
+            )
+        if instance.stopped:
+            return
+        instance.stopped = True
+        self.sql.stop(instance)
+        at = min(self.book.elapsed(instance) + STOP_SECONDS, instance.plan.ends)
+        text = str(SqlError("ODPS-0120031", "the instance was stopped"))
+        self.book.revise(instance, instance.plan.cut(at, Outcome.CANCELLED), Result(text))

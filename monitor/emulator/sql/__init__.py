@@ -1,0 +1,1 @@
+"""SQL that really runs: MaxCompute's dialect, translated for sqlite, with failures told in MaxCompute's words."""
