@@ -112,7 +112,8 @@ class Picture:
         )
         for track in longest:
             key = track.key
-            ratio.add_metric((fit(key.source), fit(key.project), fit_id(key.id)), track.progress or 0.0)
+            done = track.progress or 0.0  # None was left out above
+            ratio.add_metric((fit(key.source), fit(key.project), fit_id(key.id)), done)
             omitted[key.source] -= 1
         yield ratio
 
