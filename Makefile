@@ -19,7 +19,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test ## figures and ratios beside peers, on this machine, in one run
-	@set -e; for script in tests/benchmarks/*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out %/stub.py,$(wildcard tests/benchmarks/*.py)); do echo; echo "== $$script"; $(BIN)/python -m "tests.benchmarks.$$(basename $$script .py)"; done
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
