@@ -119,6 +119,7 @@ class Board:
         below = _ordinal_of(cursor)
         page: list[tuple[int, Track]] = []
         total = 0
+        newest = self._discovered  # what is forgotten and discovered again meanwhile has a later place
         rows: Sequence[tuple[InstanceKey, Track]] = tuple(self._tracks.items())
         for done, (key, track) in enumerate(reversed(rows), start=1):
             if done % ROWS_A_SLICE == 0:
@@ -127,7 +128,7 @@ class Board:
                 continue
             total += 1
             ordinal = self._ordinal.get(key)
-            if ordinal is not None and ordinal < below and len(page) <= limit:
+            if ordinal is not None and ordinal < below and ordinal <= newest and len(page) <= limit:
                 page.append((ordinal, track))
         more = len(page) > limit
         page = page[:limit]

@@ -30,8 +30,9 @@ class Bus:
         self._recent.extend(records)
         while len(self._recent) > REMEMBERED:
             self._forgotten = self._recent.popleft().seq
-        for listener in tuple(self._listeners.values()):
-            listener(records)
+        for token, listener in tuple(self._listeners.items()):
+            if token in self._listeners:  # one listener may have made another one leave
+                listener(records)
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:

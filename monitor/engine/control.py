@@ -5,16 +5,15 @@ from datetime import datetime
 
 from anyio.streams.memory import MemoryObjectSendStream
 
-from monitor.core.events import Gone, Observation, Seen, SourceObservation
+from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Detail, Priority, Source
+from monitor.engine.ledger import Observations
+from monitor.sources.base import Detail, Priority, Source, SourceError
 from monitor.storage.base import AlertRecord, Storage
-
-Stream = MemoryObjectSendStream[Observation | SourceObservation]
 
 
 class UnknownSourceError(Exception):
-    """The key names a source that is not configured."""
+    """The key names a source, or a project of it, that is not configured."""
 
 
 class Control:
@@ -24,7 +23,12 @@ class Control:
     """
 
     def __init__(
-        self, *, sources: Mapping[str, Source], stream: Stream, storage: Storage, now: Callable[[], datetime]
+        self,
+        *,
+        sources: Mapping[str, Source],
+        stream: MemoryObjectSendStream[Observations],
+        storage: Storage,
+        now: Callable[[], datetime],
     ) -> None:
         self._sources = sources
         self._stream = stream
@@ -32,18 +36,28 @@ class Control:
         self._now = now
 
     async def register(self, key: InstanceKey) -> Seen | None:
-        """Track this instance from now on; None if the service does not know it."""
-        seen = await self._source(key).inspect(key, Detail.STAGES, Priority.WATCHED)
+        """Track this instance from now on; None if the service does not know it. Nobody would sweep a project that is
+        not configured, so that is refused."""
+        source = self._source(key)
+        if key.project not in source.projects:
+            known = ", ".join(source.projects)
+            raise UnknownSourceError(f"{key.source!r} does not watch project {key.project!r}; configured: {known}")
+        seen = await source.inspect(key, Detail.STAGES, Priority.WATCHED)
         if isinstance(seen, Gone):
             return None
-        await self._stream.send(seen)
+        await self._stream.send((seen,))
         return seen
 
     async def stop(self, key: InstanceKey) -> None:
-        """Ask the service to end it, and look at once what became of it."""
+        """Ask the service to end it, and look at once what became of it. A look that fails is left to the next poll:
+        the wish was granted."""
         source = self._source(key)
         await source.stop(key)
-        await self._stream.send(await source.inspect(key, Detail.OUTCOME, Priority.WATCHED))
+        try:
+            seen = await source.inspect(key, Detail.OUTCOME, Priority.WATCHED)
+        except SourceError:
+            return
+        await self._stream.send((seen,))
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         """The result text of each task."""

@@ -1,6 +1,7 @@
 """Takes alerts out of the outbox to their channels: at least once, in order per channel, every try on record."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 
@@ -8,12 +9,16 @@ import anyio
 import structlog
 from msgspec import Struct
 
+from monitor.core.alerting import Alert
 from monitor.core.schedule import backoff
 from monitor.engine.reports import DeliveryReport
-from monitor.notify.base import Notifier, NotifyError, Reason
-from monitor.storage.base import Attempt, Batch, Delivery, DeliveryState, Outcome, Storage
+from monitor.notify.base import Notifier, NotifyError, Reason, Receipt
+from monitor.storage.base import Attempt, Batch, Delivery, DeliveryState, Outcome, Storage, StorageError
 
-CLAIMED_AT_ONCE = 16
+GRACE = timedelta(seconds=60)  # a lease outlives the try that it is for
+SETTLE_WITHIN = 30.0  # seconds; what was sent is remembered as sent, even while the daemon stops
+LONGEST_PAUSE = timedelta(minutes=1)  # of a whole channel, where the receiver names no time
+LONGEST_WISH = timedelta(hours=1)  # a receiver that asks for more means something else
 
 log = structlog.get_logger()
 
@@ -27,12 +32,24 @@ class Patience(Struct, frozen=True, gc=False):
     give_up_after: timedelta = timedelta(hours=24)
 
     def lease(self) -> timedelta:
-        """A claimed round is over before anybody else may claim it."""
-        return self.timeout * CLAIMED_AT_ONCE + timedelta(seconds=60)
+        """A try is over, and its outcome settled, before anybody else may claim it."""
+        return self.timeout + GRACE
+
+
+@dataclass(slots=True)
+class _Line:
+    """One channel with what it does to all of its deliveries: `failures` in a row, the first of them at `since`."""
+
+    notifier: Notifier
+    failures: int = 0
+    since: float = 0.0
 
 
 class Courier:
-    """One task per channel, so that a channel that hangs delays no other."""
+    """One task per channel, so that a channel that hangs delays no other.
+
+    A channel claims one delivery at a time: what waits behind a receiver in trouble is under nobody's lease.
+    """
 
     def __init__(
         self,
@@ -61,63 +78,92 @@ class Courier:
             self._wake = anyio.Event()
 
     async def run(self) -> None:
-        """Deliver until cancelled. A try that is cancelled half-way is made again after its lease."""
+        """Deliver until cancelled. A try cancelled half-way is made again after its lease. Raises StorageError."""
+        for depth in await self._storage.depths():
+            if depth.channel not in self._channels:
+                log.warning("alerts_without_channel", channel=depth.channel, pending=depth.pending, since=depth.oldest)
         async with anyio.create_task_group() as channels:
             for notifier in self._channels.values():
-                channels.start_soon(self._serve, notifier)
+                channels.start_soon(self._serve, _Line(notifier))
 
-    async def _serve(self, notifier: Notifier) -> None:
+    async def _serve(self, line: _Line) -> None:
         while True:
             woken = self._wake  # taken before looking, so that what arrives meanwhile is not missed
-            claimed = await self._storage.claim(
-                notifier.name, CLAIMED_AT_ONCE, self._now(), self._patience.lease(), self._who
-            )
+            lease = self._patience.lease()
+            claimed = await self._storage.claim(line.notifier.name, 1, self._now(), lease, self._who)
             for delivery in claimed:
-                await self._deliver(notifier, delivery)
+                await anyio.sleep(await self._deliver(line, delivery))
             if claimed:
                 continue
-            due = await self._storage.next_due(notifier.name)
+            due = await self._storage.next_due(line.notifier.name)
             wait = inf if due is None else max(0.0, (due - self._now()).total_seconds())
             with anyio.move_on_after(wait):
                 await woken.wait()
 
-    async def _deliver(self, notifier: Notifier, delivery: Delivery) -> None:
+    async def _deliver(self, line: _Line, delivery: Delivery) -> float:
+        """One try. Seconds in which nothing more is sent there: what ails a receiver ails it for the next alert, too,
+        and the one that failed goes first again."""
         at, started = self._now(), anyio.current_time()
-        try:
-            with anyio.fail_after(self._patience.timeout.total_seconds()):
-                receipt = await notifier.send((delivery.alert,))
-        except NotifyError as error:
-            failure = error
-        except TimeoutError:
-            text = f"no answer within {self._patience.timeout.total_seconds():g} s"
-            failure = NotifyError(Reason.TIMEOUT, text, permanent=False)
-        except Exception as error:  # a bug in one channel must not stop the others: it is told, and tried again
-            log.exception("channel_crashed", channel=notifier.name, alert=delivery.alert.id)
-            failure = NotifyError(Reason.CRASHED, repr(error), permanent=False)
-        else:
-            seconds = anyio.current_time() - started
+        receipt, failure = await self._send(line.notifier, delivery.alert)
+        seconds = anyio.current_time() - started
+        if failure is None:
             taken = Attempt(at=at, seconds=seconds, status=receipt.status, detail=receipt.detail)
             await self._settle(delivery, Outcome(attempt=taken, state=DeliveryState.DELIVERED))
-            return
-        seconds = anyio.current_time() - started
-        await self._settle(delivery, self._after(failure, delivery, at, seconds))
+        else:
+            wish = min(failure.retry_after or 0.0, LONGEST_WISH.total_seconds())
+            wait = max(self._backoff(delivery.claims, self._chance()), wish)
+            refused = Attempt(at=at, seconds=seconds, reason=failure.reason, status=failure.status, detail=str(failure))
+            await self._settle(delivery, self._after(failure, delivery.alert, refused, wait))
+        self._tell(line, failure)
+        if failure is None or failure.permanent:
+            return 0.0
+        return max(wish, min(self._backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds(), wait))
 
-    def _after(self, failure: NotifyError, delivery: Delivery, at: datetime, seconds: float) -> Outcome:
-        attempt = Attempt(at=at, seconds=seconds, reason=failure.reason, status=failure.status, detail=str(failure))
-        wait = backoff(
-            len(delivery.attempts) + 1,
-            first=self._patience.first.total_seconds(),
-            longest=self._patience.longest.total_seconds(),
-            chance=self._chance(),
-        )
-        due = self._now() + timedelta(seconds=max(wait, failure.retry_after or 0.0))
-        if failure.permanent or due - delivery.alert.at > self._patience.give_up_after:
+    async def _send(self, notifier: Notifier, alert: Alert) -> tuple[Receipt, NotifyError | None]:
+        try:
+            with anyio.fail_after(self._patience.timeout.total_seconds()):
+                return await notifier.send((alert,)), None
+        except NotifyError as error:
+            return Receipt(), error
+        except TimeoutError:
+            text = f"no answer within {self._patience.timeout.total_seconds():g} s"
+            return Receipt(), NotifyError(Reason.TIMEOUT, text, permanent=False)
+        except Exception as error:  # a bug in one channel must not stop the others: it is told, and tried again
+            log.exception("channel_crashed", channel=notifier.name, alert=alert.id)
+            return Receipt(), NotifyError(Reason.CRASHED, repr(error), permanent=False)
+
+    def _after(self, failure: NotifyError, alert: Alert, attempt: Attempt, wait: float) -> Outcome:
+        due = self._now() + timedelta(seconds=wait)
+        if failure.permanent or due - alert.at > self._patience.give_up_after:
             return Outcome(attempt=attempt, state=DeliveryState.GIVEN_UP)
         return Outcome(attempt=attempt, state=DeliveryState.PENDING, due_at=due)
 
+    def _backoff(self, failures: int, chance: float) -> float:
+        first, longest = self._patience.first.total_seconds(), self._patience.longest.total_seconds()
+        return backoff(failures, first=first, longest=longest, chance=chance)
+
+    def _tell(self, line: _Line, failure: NotifyError | None) -> None:
+        """Speak when a channel begins to fail and when it takes alerts again."""
+        now = anyio.current_time()
+        if failure is None or failure.permanent:
+            if line.failures:
+                log.info("channel_up", channel=line.notifier.name, lasted=round(now - line.since, 1))
+            line.failures = 0
+            return
+        if not line.failures:
+            line.since = now
+            log.error("channel_down", channel=line.notifier.name, reason=failure.reason, detail=str(failure))
+        line.failures += 1
+
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        with anyio.CancelScope(shield=True):  # what was sent must be remembered as sent, or it is sent twice
-            await self._storage.settle(delivery, outcome)
+        try:
+            with anyio.fail_after(SETTLE_WITHIN, shield=True):
+                await self._storage.settle(delivery, outcome)
+        except TimeoutError as error:
+            text = (
+                f"the storage did not settle a delivery within {SETTLE_WITHIN:g} s: look at its disk, then start again"
+            )
+            raise StorageError(text) from error
         given_up = outcome.state is DeliveryState.GIVEN_UP
         attempt = outcome.attempt
         self._report(
@@ -135,7 +181,7 @@ class Courier:
                 alert=delivery.alert.id,
                 rule=delivery.alert.rule,
                 instance=str(delivery.alert.key or ""),
-                tries=len(delivery.attempts) + 1,
+                tries=delivery.claims,
                 reason=attempt.reason,
                 detail=attempt.detail,
             )

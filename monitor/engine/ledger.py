@@ -6,6 +6,7 @@ know follows the storage.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 import anyio
 import anyio.lowlevel
@@ -29,11 +30,12 @@ from monitor.core.events import (
     Swept,
     Tick,
 )
-from monitor.core.health import Health, outage_of, step_health
+from monitor.core.health import Health
 from monitor.core.model import InstanceKey, Track
 from monitor.core.retention import Retention, forget
 from monitor.core.tracker import Policy, step
-from monitor.storage.base import Batch, Record, Storage
+from monitor.engine.outages import Outages
+from monitor.storage.base import Batch, Record, Storage, StorageError
 
 Observations = Sequence[Observation | SourceObservation]
 
@@ -41,6 +43,7 @@ COMMIT_WITHIN = 60.0  # seconds; longer means that the disk hangs: better to sto
 OBSERVATIONS_A_COMMIT = 2000
 TRACKS_A_TICK_SLICE = 1000
 SAVE_PROGRESS_EVERY = timedelta(seconds=30)
+PROGRESS_A_COMMIT = 5000  # tracks saved along with a commit for their progress alone
 FORGET_EVERY = timedelta(minutes=1)
 
 
@@ -78,12 +81,13 @@ class Ledger:
         self._seq = seq
         self._decisions = decisions
         self._now = now
-        self._health: dict[tuple[str, str], Health] = {}
-        self._unsaved: dict[InstanceKey, Track] = {}
+        self._outages = Outages()
+        self._unsaved: set[InstanceKey] = set()
         self._saved_at = self._forgot_at = now()
 
     async def run(self, receive: MemoryObjectReceiveStream[Observations]) -> None:
-        """Take observations until the stream ends, then keep what was not kept yet."""
+        """Take observations until the stream ends, then keep what was not kept yet. Raises StorageError."""
+        await self._outages.recall(self._storage, self._decisions.rules)
         async for observations in receive:
             taken = list(observations)
             while len(taken) < OBSERVATIONS_A_COMMIT:
@@ -92,9 +96,11 @@ class Ledger:
                 except (anyio.WouldBlock, anyio.EndOfStream):
                     break
             await self._keep(self._absorb(taken))
-            for tick in (got for got in taken if isinstance(got, Tick)):
-                await self._tick(tick)
-        await self._keep(_Draft(), flush=True)
+            ticks = [got for got in taken if isinstance(got, Tick)]
+            if ticks:
+                await self._tick(ticks[-1])  # whoever is late need not judge the same twice
+        while self._unsaved:
+            await self._keep(_Draft(), flush=True)
 
     def decide_by(self, decisions: Decisions) -> None:
         """Use these from the next observation on."""
@@ -114,19 +120,18 @@ class Ledger:
         return draft
 
     def _observe(self, key: InstanceKey, got: Observation, draft: _Draft) -> None:
-        if isinstance(got, Gone) and self._is_blind(key):
-            return  # a source in trouble may say "no such instance" of anything
+        if isinstance(got, Gone) and self._outages.is_blind(key):
+            return
         track = self._tracks.get(key)
         new, events = step(track, got, self._decisions.policy)
         if new is None or new is track:
             return
-        if events:
-            draft.events += events
-            if any(event.lasting for event in events):
-                draft.lasting.add(key)
-                new = self._alert(new, events, draft)
-            else:
-                self._unsaved[key] = new
+        draft.events += events
+        if any(event.lasting for event in events):
+            draft.lasting.add(key)
+            new = self._alert(new, events, draft)
+        elif events or track is None or not _says_the_same(track, new):
+            self._unsaved.add(key)
         self._tracks[key] = draft.changed[key] = new
         if new.phase.is_live:
             self._live.add(key)
@@ -142,31 +147,24 @@ class Ledger:
         return replace(track, fired=track.fired | {alert.rule for alert in alerts})
 
     def _ask_health(self, got: Swept | Failed, draft: _Draft) -> None:
-        place = (got.source, got.project)
-        outage_before = outage_of(self._health, got.source)
-        self._health[place], changes = step_health(self._health, got)
-        draft.health[place] = self._health[place]
+        health, changes, alerts = self._outages.observe(got, self._decisions.rules)
+        draft.health[got.source, got.project] = health
         if isinstance(got, Swept):
             draft.swept.append(got)
         draft.events += changes
-        if outage_before is None:  # more projects of a source that is down belong to the same outage
-            alerts = decide(changes, {}, self._decisions.rules)
-            draft.alerts += alerts
-            draft.events += (_fired(alert) for alert in alerts)
-
-    def _is_blind(self, key: InstanceKey) -> bool:
-        health = self._health.get((key.source, key.project))
-        return health is not None and health.failures > 0
+        draft.alerts += alerts
+        draft.events += (_fired(alert) for alert in alerts)
 
     # --- time passes ---
 
     async def _tick(self, tick: Tick) -> None:
         """Judge every live track, a slice at a time, so that a hundred thousand of them do not hold the loop."""
         live = tuple(self._live)
+        blind = replace(tick, blind=True)
         for start in range(0, len(live), TRACKS_A_TICK_SLICE):
             draft = _Draft()
             for key in live[start : start + TRACKS_A_TICK_SLICE]:
-                self._observe(key, Tick(at=tick.at, blind=tick.blind or self._is_blind(key)), draft)
+                self._observe(key, blind if self._outages.is_blind(key) else tick, draft)
             await self._keep(draft)
             await anyio.lowlevel.checkpoint()
         if tick.at - self._forgot_at >= FORGET_EVERY:
@@ -174,12 +172,13 @@ class Ledger:
             await self._forget(tick.at)
 
     async def _forget(self, at: datetime) -> None:
-        removed = forget(self._tracks, at, self._decisions.retention)
+        size = await self._storage.size()
+        removed = forget(self._tracks.values(), at, self._decisions.retention, size=size)
         for start in range(0, len(removed), TRACKS_A_TICK_SLICE):
             draft = _Draft()
             for key in removed[start : start + TRACKS_A_TICK_SLICE]:
                 del self._tracks[key]
-                self._unsaved.pop(key, None)
+                self._unsaved.discard(key)
                 draft.remove.append(key)
                 draft.events.append(Removed(at=at, key=key))
             await self._keep(draft)
@@ -187,16 +186,16 @@ class Ledger:
     # --- keeping ---
 
     async def _keep(self, draft: _Draft, *, flush: bool = False) -> None:
-        save = {key: draft.changed[key] for key in draft.lasting}
+        save = draft.lasting
         now = self._now()
         if flush or now - self._saved_at >= SAVE_PROGRESS_EVERY:
-            self._saved_at = now
-            save = self._unsaved | save
-        for key in save:
-            self._unsaved.pop(key, None)
+            if len(self._unsaved) <= PROGRESS_A_COMMIT:
+                self._saved_at = now  # else the next commit goes on with it
+            save = save.union(islice(self._unsaved, PROGRESS_A_COMMIT))
+        self._unsaved -= save
         batch = Batch(
             records=self._numbered(draft.events, draft.changed),
-            save=tuple(save.values()),
+            save=tuple(self._tracks[key] for key in save),
             alerts=tuple(draft.alerts),
             checkpoints=draft.checkpoints,
             remove=tuple(draft.remove),
@@ -206,16 +205,35 @@ class Ledger:
         )
         if not (batch.writes or batch.records or batch.tracks or batch.swept or batch.health):
             return
-        with anyio.fail_after(COMMIT_WITHIN, shield=True):
-            await self._storage.commit(batch)
+        try:
+            with anyio.fail_after(COMMIT_WITHIN, shield=True):
+                await self._storage.commit(batch)
+        except TimeoutError as error:
+            text = f"the storage did not keep a commit within {COMMIT_WITHIN:g} s: look at its disk, then start again"
+            raise StorageError(text) from error
 
     def _numbered(self, events: Sequence[AnyEvent], changed: Mapping[InstanceKey, Track]) -> tuple[Record, ...]:
         first = self._seq + 1
         self._seq += len(events)
         return tuple(
-            Record(seq=seq, event=event, track=None if isinstance(event, SourceChanged) else changed.get(event.key))
-            for seq, event in enumerate(events, start=first)
+            Record(seq=seq, event=event, track=_of(event, changed)) for seq, event in enumerate(events, start=first)
         )
+
+
+def _of(event: AnyEvent, tracks: Mapping[InstanceKey, Track]) -> Track | None:
+    return None if isinstance(event, SourceChanged) or event.key is None else tracks.get(event.key)
+
+
+def _says_the_same(old: Track, new: Track) -> bool:
+    """Whether nothing is lost by not saving `new`: when somebody last looked is found out by looking again."""
+    looked = replace(
+        old,
+        observed_at=new.observed_at,
+        stages_at=new.stages_at,
+        absences=new.absences,
+        absent_since=new.absent_since,
+    )
+    return looked == new
 
 
 def _fired(alert: Alert) -> AlertFired:

@@ -1,66 +1,34 @@
 """Asks one source: sweeps its projects, looks at what vanished, reconciles what ended, and reads stages by attention.
 
-A fixed number of workers serves two agendas, listings and inspections, so that a slow inspection never delays a sweep.
-Whatever is learned, also that nothing was, goes into the stream as observations.
+A fixed number of workers serves each kind of poll, so that neither a slow inspection nor a long reconcile delays a
+sweep. Whatever is learned, also that nothing was, goes into the stream as observations.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from math import inf
-from typing import TypeVar
 
 import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectSendStream
-from msgspec import Struct
 
-from monitor.core.events import Failed, Missed, Reconciled, Seen, Swept
+from monitor.core.events import Failed, Seen, Swept
 from monitor.core.model import InstanceKey, Phase
-from monitor.core.schedule import Agenda, Pace, attend, backoff, vanished
+from monitor.core.schedule import Pace, vanished
 from monitor.engine.attention import Attention
+from monitor.engine.backlog import Backlog
 from monitor.engine.board import Board
+from monitor.engine.inspector import TELL_AFTER, Inspector
 from monitor.engine.ledger import Observations
-from monitor.sources.base import Detail, Priority, Source, SourceError
+from monitor.engine.rota import Rota, Setback
+from monitor.engine.trouble import Tries, Trouble
+from monitor.sources.base import Priority, Source
 
-LISTING_WORKERS = 4
-DEGRADE_AFTER = 3  # inspections that failed in a row: then ask only whether it failed, and alert without its text
-LONGEST_WAIT = timedelta(minutes=5)  # between tries of what keeps failing
-CRASHED = "crashed"  # the driver raised something that is not a SourceError: a bug of ours, told as a failure
+SWEEPERS = 4
+RECONCILERS = 2
+LINGERS = timedelta(minutes=1)  # a service may list as live what it has just said is over
 
 log = structlog.get_logger()
-
-
-class Sweep(Struct, frozen=True, gc=False):
-    """List the live instances of a project."""
-
-    project: str
-
-
-class Reconcile(Struct, frozen=True, gc=False):
-    """List what has ended in a project since its checkpoint."""
-
-    project: str
-
-
-Poll = TypeVar("Poll", Sweep | Reconcile, InstanceKey)
-
-
-@dataclass(slots=True)
-class _Pass:
-    """One reconcile: the checkpoint moves to `upto` when everything it found has been asked about."""
-
-    upto: datetime
-    pending: set[InstanceKey]
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Why a poll failed; `retry_after` in seconds where the service named a time."""
-
-    reason: str
-    detail: str
-    retry_after: float = 0.0
 
 
 class Poller:
@@ -81,111 +49,119 @@ class Poller:
         self._source = source
         self._pace = pace
         self._board = board
-        self._attention = attention
         self._stream = stream
         self._now = now
         self._chance = chance
-        self._listings: Agenda[Sweep | Reconcile] = Agenda()
-        self._inspections: Agenda[InstanceKey] = Agenda()
-        self._under_way: set[InstanceKey] = set()
-        self._failures: dict[Sweep | Reconcile | InstanceKey, int] = {}
-        self._passes: dict[str, _Pass] = {}
+        self._tries = Tries(source.name)
+        self._sweeps: Rota[str] = Rota(first=pace.sweep_every, chance=chance)  # by project
+        self._reconciles: Rota[str] = Rota(first=pace.reconcile_every, chance=chance)
+        self._swept: dict[str, datetime] = {}  # when the last complete sweep of a project began
         began = now() - pace.look_back
-        self._checkpoints = {project: checkpoints.get((source.name, project), began) for project in source.projects}
-        self._wake = anyio.Event()
-        attention.when_watched(self._watch)
+        self._backlogs = {
+            project: Backlog(checkpoints.get((source.name, project), began)) for project in source.projects
+        }
+        self._inspector = Inspector(
+            source=source,
+            pace=pace,
+            board=board,
+            attention=attention,
+            backlogs=self._backlogs,
+            stream=stream,
+            tries=self._tries,
+            now=now,
+            chance=chance,
+        )
+        self._plan_due = -inf
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        for number, project in enumerate(self._source.projects):
+        projects = self._source.projects
+        for number, project in enumerate(projects):
             # spread over the first second, so that many projects do not knock at once
-            after = number / len(self._source.projects)
-            self._push(self._listings, Sweep(project), Priority.SWEEP, after=after)
-            self._push(self._listings, Reconcile(project), Priority.OUTCOME, after=after)
+            after = number / len(projects)
+            self._sweeps.ask(project, Priority.SWEEP, after=after)
+            self._reconciles.ask(project, Priority.OUTCOME, after=after)
         async with anyio.create_task_group() as workers:
-            for _ in range(min(LISTING_WORKERS, 2 * len(self._source.projects))):
-                workers.start_soon(self._list)
-            for _ in range(self._pace.concurrency):
-                workers.start_soon(self._inspect)
+            for _ in range(min(SWEEPERS, len(projects))):
+                workers.start_soon(self._serve_sweeps)
+            for _ in range(min(RECONCILERS, len(projects))):
+                workers.start_soon(self._serve_reconciles)
+            # the source answers so many requests at once: one place stays free for listings
+            for _ in range(max(1, self._pace.concurrency - 1)):
+                workers.start_soon(self._inspector.serve)
 
-    # --- the agendas ---
+    # --- sweeps ---
 
-    def _push(self, agenda: Agenda[Poll], poll: Poll, priority: Priority, *, after: float = 0.0) -> None:
-        agenda.push(poll, due=anyio.current_time() + after, priority=priority)
-        self._wake.set()
-        self._wake = anyio.Event()
-
-    async def _next(self, agenda: Agenda[Poll]) -> tuple[Poll, Priority]:
+    async def _serve_sweeps(self) -> None:
         while True:
-            now = anyio.current_time()
-            if due := agenda.pop(now):
-                return due[0], Priority(due[1])
-            later = agenda.next_due()
-            with anyio.move_on_after(inf if later is None else later - now):
-                await self._wake.wait()
-
-    def _again(self, poll: Sweep | Reconcile, every: timedelta) -> None:
-        after = every.total_seconds() * (0.95 + 0.1 * self._chance())
-        priority = Priority.SWEEP if isinstance(poll, Sweep) else Priority.OUTCOME
-        self._push(self._listings, poll, priority, after=after)
-
-    def _wait_after(self, poll: Sweep | Reconcile | InstanceKey, trouble: _Trouble, first: timedelta) -> float:
-        """Count a failure; how many seconds to leave this poll alone."""
-        failures = self._failures[poll] = self._failures.get(poll, 0) + 1
-        longest = max(first, LONGEST_WAIT).total_seconds()
-        return max(
-            trouble.retry_after,
-            backoff(failures, first=first.total_seconds(), longest=longest, chance=self._chance()),
-        )
-
-    # --- listings ---
-
-    async def _list(self) -> None:
-        while True:
-            poll, priority = await self._next(self._listings)
-            every = self._pace.sweep_every if isinstance(poll, Sweep) else self._pace.reconcile_every
-            try:
-                if isinstance(poll, Sweep):
-                    await self._sweep(poll.project)
-                else:
-                    await self._reconcile(poll.project)
-            except SourceError as error:
-                trouble = _Trouble(str(error.reason), str(error), error.retry_after or 0.0)
-            except Exception as error:  # noqa: BLE001 - a bug in one driver must not stop its neighbours; it is told
-                trouble = self._crashed(error)
-            else:
-                if self._failures.pop(poll, None) and isinstance(poll, Sweep):
-                    # it is back: what ended meanwhile is not in any sweep
-                    self._push(self._listings, Reconcile(poll.project), Priority.OUTCOME)
-                self._again(poll, every)
+            project, _ = await self._sweeps.next()
+            got = await self._tries.make(self._sweep(project))
+            if isinstance(got, Trouble):
+                failed = Failed(self._source.name, project, self._now(), got.reason, got.detail)
+                await self._stream.send((failed,))
+                self._sweeps.failed(project, retry_after=got.retry_after)
+                self._sweeps.ask(project, Priority.SWEEP)
                 continue
-            if isinstance(poll, Sweep):
-                await self._stream.send(
-                    (Failed(self._source.name, poll.project, self._now(), trouble.reason, trouble.detail),)
-                )
-            after = self._wait_after(poll, trouble, every)
-            self._push(self._listings, poll, priority, after=after)
+            await self._stream.send((Swept(self._source.name, project, self._now(), got),))
+            for instance in vanished(self._board.live(self._source.name, project), got):
+                self._inspector.ask_outcome(InstanceKey(self._source.name, project, instance))
+            await self._plan_attention()
+            if self._sweeps.succeeded(project):
+                # it is back: what ended meanwhile is not in any sweep
+                self._reconciles.ask(project, Priority.OUTCOME, rested=False)
+            self._sweeps.ask(project, Priority.SWEEP, after=self._about(self._pace.sweep_every))
 
-    async def _sweep(self, project: str) -> None:
+    async def _sweep(self, project: str) -> frozenset[str]:
+        """List to the last page; the ids of all that are live."""
+        began = self._now()
         ids: set[str] = set()
         async for page in self._source.sweep(project):
             ids.update(page.ids)
-            seen = tuple(got for got in page.seen if self._is_ours(got))
-            if seen:
+            if seen := tuple(got for got in page.seen if self._is_ours(got)):
                 await self._stream.send(seen)
-        await self._stream.send((Swept(self._source.name, project, self._now(), frozenset(ids)),))
-        live = self._board.live(self._source.name, project)
-        for instance in vanished(live, ids):
-            self._ask(InstanceKey(self._source.name, project, instance), Priority.OUTCOME)
-        self._plan_attention()
+        self._swept[project] = began
+        return frozenset(ids)
 
-    async def _reconcile(self, project: str) -> None:
-        upto = self._now()
+    def _is_ours(self, got: Seen) -> bool:
+        track = self._board.get(got.key)
+        if track is None:
+            return self._source.discovers(got)
+        ended = track.phase.is_terminal and got.attempt <= track.attempt
+        return not ended or track.phase_since is None or got.at - track.phase_since >= LINGERS
+
+    async def _plan_attention(self) -> None:
+        """Once per round of sweeps, however many projects there are."""
+        if anyio.current_time() >= self._plan_due:
+            self._plan_due = anyio.current_time() + 0.9 * self._pace.sweep_every.total_seconds()
+            await self._inspector.plan_attention()
+
+    # --- reconciles ---
+
+    async def _serve_reconciles(self) -> None:
+        while True:
+            project, _ = await self._reconciles.next()
+            got = await self._tries.make(self._reconcile(project))
+            if isinstance(got, Trouble):
+                self._tell_failing(project, got, self._reconciles.failed(project, retry_after=got.retry_after))
+                self._reconciles.ask(project, Priority.OUTCOME)
+                continue
+            for key in got:
+                self._inspector.ask_outcome(key)
+            await self._inspector.move_checkpoint(project)
+            self._tell_answering(project, self._reconciles.succeeded(project))
+            self._reconciles.ask(project, Priority.OUTCOME, after=self._about(self._pace.reconcile_every))
+
+    async def _reconcile(self, project: str) -> set[InstanceKey]:
+        """List what has ended; those of which somebody must ask how."""
+        backlog = self._backlogs[project]
+        # What was submitted after the last complete sweep, nobody may have seen live: it must be listed again.
+        upto = min(self._now(), self._swept.get(project, backlog.listed_upto))
+        since = backlog.listed_upto - self._pace.overlap
         leads: set[InstanceKey] = set()
-        async for page in self._source.ended(project, self._checkpoints[project] - self._pace.overlap):
+        async for page in self._source.ended(project, since):
             known: list[Seen] = []
             for got in page.seen:
-                if not self._is_news(got):
+                if not self._is_news(got, since):
                     continue
                 if got.phase is Phase.SUCCEEDED or got.phase is Phase.CANCELLED:
                     known.append(got)  # nothing more to learn
@@ -193,96 +169,31 @@ class Poller:
                     leads.add(got.key)
             if known:
                 await self._stream.send(tuple(known))
-        self._passes[project] = _Pass(upto, leads)
-        for key in leads:
-            self._ask(key, Priority.OUTCOME)
-        await self._close_pass(project)
+        backlog.add(upto, leads)
+        return leads
 
-    async def _close_pass(self, project: str) -> None:
-        """Move the checkpoint once nothing of the pass is open."""
-        current = self._passes.get(project)
-        if current is None or current.pending:
-            return
-        del self._passes[project]
-        self._checkpoints[project] = current.upto
-        await self._stream.send((Reconciled(self._source.name, project, current.upto),))
-
-    def _is_ours(self, got: Seen) -> bool:
-        return self._board.get(got.key) is not None or self._source.discovers(got)
-
-    def _is_news(self, got: Seen) -> bool:
+    def _is_news(self, got: Seen, since: datetime) -> bool:
         track = self._board.get(got.key)
         if track is None:
-            return self._source.discovers(got)
+            is_history = got.ended_at is not None and got.ended_at < since
+            return not is_history and self._source.discovers(got)
         return not track.phase.is_terminal or got.attempt > track.attempt
 
-    # --- inspections ---
+    def _tell_failing(self, project: str, trouble: Trouble, setback: Setback) -> None:
+        if setback.failures == TELL_AFTER:
+            log.warning(
+                "reconcile_failing",
+                source=self._source.name,
+                project=project,
+                reason=trouble.reason,
+                detail=trouble.detail,
+                means="what begins and ends between two sweeps is not seen until this listing answers",
+            )
 
-    def _ask(self, key: InstanceKey, priority: Priority, *, after: float = 0.0) -> None:
-        if key not in self._under_way:
-            self._push(self._inspections, key, priority, after=after)
+    def _tell_answering(self, project: str, setback: Setback | None) -> None:
+        if setback is not None and setback.failures >= TELL_AFTER:
+            lasted = round(anyio.current_time() - setback.since, 1)
+            log.info("reconcile_recovered", source=self._source.name, project=project, lasted=lasted)
 
-    def _watch(self, key: InstanceKey) -> None:
-        if key.source == self._source.name:
-            self._ask(key, Priority.WATCHED)
-
-    def _plan_attention(self) -> None:
-        """Replace what is left of the last plan: what was interesting then may be over by now."""
-        self._inspections.drop(Priority.ATTENTION)
-        tracks = (
-            track
-            for project in self._source.projects
-            for track in self._board.live(self._source.name, project).values()
-        )
-        chosen: Iterable[InstanceKey] = attend(
-            tracks,
-            at=self._now(),
-            coarse=self._pace.coarse,
-            limit=self._pace.attention_per_sweep(),
-            skip=self._inspections,
-        )
-        for key in chosen:
-            self._ask(key, Priority.ATTENTION)
-
-    async def _inspect(self) -> None:
-        while True:
-            key, priority = await self._next(self._inspections)
-            self._under_way.add(key)
-            try:
-                got = await self._source.inspect(key, self._detail(key, priority), priority)
-            except SourceError as error:
-                trouble = _Trouble(str(error.reason), str(error), error.retry_after or 0.0)
-            except Exception as error:  # noqa: BLE001 - as above: told, counted, tried again
-                trouble = self._crashed(error)
-            else:
-                trouble = _undecided(got) if isinstance(got, Seen) else None
-                await self._stream.send((got,))
-            finally:
-                self._under_way.discard(key)
-            if trouble is not None:
-                await self._stream.send((Missed(key, self._now(), trouble.reason),))
-                self._ask(key, priority, after=self._wait_after(key, trouble, self._pace.watch_every))
-                continue
-            self._failures.pop(key, None)
-            if current := self._passes.get(key.project):
-                current.pending.discard(key)
-                await self._close_pass(key.project)
-            if key in self._attention and isinstance(got, Seen) and (got.phase is None or got.phase.is_live):
-                self._ask(key, Priority.WATCHED, after=self._pace.watch_every.total_seconds())
-
-    def _detail(self, key: InstanceKey, priority: Priority) -> Detail:
-        if self._failures.get(key, 0) >= DEGRADE_AFTER:
-            return Detail.PHASE
-        track = self._board.get(key)
-        had_stages = track is not None and any(task.stages for task in track.tasks)
-        # an instance whose stages were shown must not end with them half-way on the screen
-        return Detail.STAGES if priority > Priority.OUTCOME or key in self._attention or had_stages else Detail.OUTCOME
-
-    def _crashed(self, error: Exception) -> _Trouble:
-        log.error("source_crashed", source=self._source.name, error=repr(error), exc_info=error)
-        return _Trouble(CRASHED, f"{type(error).__name__} in the driver: see the log")
-
-
-def _undecided(got: Seen) -> _Trouble | None:
-    """The service calls it over but does not say how it ended: ask again."""
-    return _Trouble("undecided", "the service says that it ended, but not how") if got.ended and not got.phase else None
+    def _about(self, every: timedelta) -> float:
+        return every.total_seconds() * (0.95 + 0.1 * self._chance())

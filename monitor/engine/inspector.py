@@ -1,0 +1,182 @@
+"""Asks one source about single instances: what became of them, and how far their stages are.
+
+Three kinds of question wait in one queue: outcomes, which must be known and are asked until they are; what somebody
+watches, again and again; and what attention has planned, which may as well not be asked.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.streams.memory import MemoryObjectSendStream
+
+from monitor.core.events import Gone, Missed, Reconciled, Seen
+from monitor.core.model import InstanceKey
+from monitor.core.schedule import Pace, attend
+from monitor.engine.attention import Attention
+from monitor.engine.backlog import Backlog
+from monitor.engine.board import ROWS_A_SLICE, Board
+from monitor.engine.ledger import Observations
+from monitor.engine.rota import Rota
+from monitor.engine.trouble import Tries, Trouble
+from monitor.sources.base import Detail, Priority, Source
+
+DEGRADE_AFTER = 3  # failures in a row: then ask only whether it failed, and alert without its text
+TELL_AFTER = 5  # failures in a row: a minute or two of trying
+UNDECIDED = Trouble("undecided", "the service says that it ended, but not how")
+
+log = structlog.get_logger()
+
+
+class Inspector:
+    """All inspections of one source, by any number of workers that run `serve`. `backlogs` are by project."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        pace: Pace,
+        board: Board,
+        attention: Attention,
+        backlogs: Mapping[str, Backlog],
+        stream: MemoryObjectSendStream[Observations],
+        tries: Tries,
+        now: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self._source = source
+        self._pace = pace
+        self._board = board
+        self._attention = attention
+        self._backlogs = backlogs
+        self._stream = stream
+        self._tries = tries
+        self._now = now
+        self._rota: Rota[InstanceKey] = Rota(first=pace.watch_every, chance=chance)
+        self._under_way: set[InstanceKey] = set()
+        attention.when_watched(self._watch)
+
+    def ask_outcome(self, key: InstanceKey) -> None:
+        """It is not listed as live, or listed as over: ask until it is known what became of it."""
+        self._ask(key, Priority.OUTCOME)
+
+    async def move_checkpoint(self, project: str) -> None:
+        """Tell how far everything that ended in this project is known, if that is farther than before."""
+        upto = self._backlogs[project].checkpoint()
+        if upto is not None:
+            await self._stream.send((Reconciled(self._source.name, project, upto),))
+
+    async def serve(self) -> None:
+        """Inspect what is due until cancelled."""
+        while True:
+            key, priority = await self._rota.next()
+            if self._is_moot(key, priority):
+                continue
+            self._under_way.add(key)
+            try:
+                got = await self._inspect(key, priority)
+            finally:
+                self._under_way.discard(key)
+            if isinstance(got, Trouble):
+                self._ask_again(key, priority, got)
+                continue
+            self._rota.succeeded(key)
+            if backlog := self._backlogs.get(key.project):
+                backlog.answer(key)
+                await self.move_checkpoint(key.project)
+            if key in self._attention and isinstance(got, Seen) and (got.phase is None or got.phase.is_live):
+                self._ask(key, Priority.WATCHED, after=self._pace.watch_every.total_seconds())
+
+    async def _inspect(self, key: InstanceKey, priority: Priority) -> Seen | Gone | Trouble:
+        """What the source says of it. Whatever that is, the stream has it when this returns."""
+        got = await self._tries.make(self._source.inspect(key, self._detail(key, priority), priority))
+        if not isinstance(got, Trouble):
+            await self._stream.send((got,))
+            if isinstance(got, Gone) or not got.ended or got.phase is not None:
+                return got
+            got = UNDECIDED
+        await self._stream.send((Missed(key, self._now(), got.reason),))
+        return got
+
+    def _ask(self, key: InstanceKey, priority: Priority, *, after: float = 0.0, rested: bool = True) -> None:
+        if key not in self._under_way:
+            self._rota.ask(key, priority, after=after, rested=rested)
+
+    def _ask_again(self, key: InstanceKey, priority: Priority, trouble: Trouble) -> None:
+        """Let it rest, then ask for what must be known; stages that nobody watches wait for a later plan."""
+        setback = self._rota.failed(key, retry_after=trouble.retry_after)
+        if priority is Priority.OUTCOME or self._is_lead(key):
+            self._ask(key, Priority.OUTCOME)
+            if setback.failures == TELL_AFTER:
+                log.warning("outcome_unknown", instance=str(key), reason=trouble.reason, detail=trouble.detail)
+        elif key in self._attention:
+            self._ask(key, Priority.WATCHED)
+
+    def _is_moot(self, key: InstanceKey, priority: Priority) -> bool:
+        """Whether the answer is known, or nobody wants it any more, since it was asked for."""
+        if self._is_lead(key):
+            return False
+        track = self._board.get(key)
+        if track is not None and track.phase.is_terminal:
+            return True
+        return priority is Priority.WATCHED and key not in self._attention
+
+    def _is_lead(self, key: InstanceKey) -> bool:
+        backlog = self._backlogs.get(key.project)
+        return backlog is not None and key in backlog
+
+    def _detail(self, key: InstanceKey, priority: Priority) -> Detail:
+        if priority > Priority.OUTCOME:
+            return Detail.STAGES
+        if self._rota.failures(key) >= DEGRADE_AFTER:
+            return Detail.PHASE
+        track = self._board.get(key)
+        had_stages = track is not None and any(task.stages for task in track.tasks)
+        # an instance whose stages were shown must not end with them half-way on the screen
+        return Detail.STAGES if key in self._attention or had_stages else Detail.OUTCOME
+
+    # --- attention ---
+
+    def _watch(self, key: InstanceKey) -> None:
+        """Somebody looks: read it now, unless that was done a moment ago. Trouble of before is worth another try."""
+        if key.source != self._source.name:
+            return
+        track = self._board.get(key)
+        looked = track.stages_at if track else None
+        ago = self._now() - looked if looked else self._pace.watch_every
+        after = max(0.0, (self._pace.watch_every - ago).total_seconds())
+        self._ask(key, Priority.WATCHED, after=after, rested=False)
+
+    async def plan_attention(self) -> None:
+        """Replace what is left of the last plan: what was interesting then may be over by now.
+
+        A slice at a time: the best of all so far against the next slice.
+        """
+        self._rota.drop(Priority.ATTENTION)
+        self._rota.forgive(lambda key: key in self._under_way or self._is_live(key))
+        resting = self._rota.resting()
+        live = [
+            track
+            for project in self._source.projects
+            for track in self._board.live(self._source.name, project).values()
+        ]
+        chosen: list[InstanceKey] = []
+        for start in range(0, len(live), ROWS_A_SLICE):
+            best = [track for key in chosen if (track := self._board.get(key))]
+            free = [track for track in live[start : start + ROWS_A_SLICE] if track.key not in resting]
+            chosen = attend(
+                best + [track for track in free if track.key not in self._rota],
+                at=self._now(),
+                coarse=self._pace.coarse,
+                limit=self._pace.attention_per_sweep(),
+                skip=(),
+            )
+            await anyio.lowlevel.checkpoint()
+        for key in chosen:
+            self._ask(key, Priority.ATTENTION)
+
+    def _is_live(self, key: InstanceKey) -> bool:
+        track = self._board.get(key)
+        return track is not None and track.phase.is_live
