@@ -5,6 +5,7 @@
 3. An alert id is kept once. Committing it again changes nothing and makes no new outbox row.
 4. A delivery is claimed by one worker at a time, under a lease; a lease that ran out may be claimed again.
 5. Per channel, deliveries are claimed in the order of their alerts.
+6. Forgetting a track forgets its events. Alerts stay until they are old, delivered, and their track is gone.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -38,10 +39,11 @@ class Record(Struct, frozen=True, gc=False):
 class Batch(Struct, frozen=True, gc=False):
     """One commit.
 
-    records   all events, in order; only lasting ones are stored
+    records   all events, in order; only lasting ones are stored, with their track: of an event about no instance, or
+              about one that is not kept, only the sequence number is
     save      tracks to store: those with lasting events, and now and then those whose progress moved
     alerts    what the rules fired, with the channels that get an outbox row each
-    remove    tracks that retention forgets
+    remove    tracks that retention forgets, whatever else the batch says of them
     tracks    every track that changed, for the board; not stored unless in `save`
     swept     listings that were complete, for the board; not stored
     health    how projects stand that were asked, for the board; not stored
@@ -57,15 +59,17 @@ class Batch(Struct, frozen=True, gc=False):
     health: dict[tuple[str, str], Health] = {}
 
     @property
+    def lasting(self) -> tuple[Record, ...]:
+        """The records whose events are stored, in order."""
+        return tuple(record for record in self.records if record.event.lasting)
+
+    @property
     def writes(self) -> bool:
         """Whether anything of it goes to disk."""
-        return bool(
-            self.save
-            or self.alerts
-            or self.checkpoints
-            or self.remove
-            or any(record.event.lasting for record in self.records)
-        )
+        return bool(self.save or self.alerts or self.checkpoints or self.remove or self.lasting)
+
+
+MAX_ATTEMPTS = 20
 
 
 class DeliveryState(StrEnum):
@@ -87,7 +91,12 @@ class Attempt(Struct, frozen=True, gc=False):
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """One alert on its way to one channel."""
+    """One alert on its way to one channel.
+
+    attempts  the newest tries, at most `MAX_ATTEMPTS`, oldest first
+    due_at    when it wants its next try; None when the state is final
+    claims    how often it was claimed: the number of tries, and what tells a settlement that came too late
+    """
 
     id: int
     alert: Alert
@@ -95,6 +104,7 @@ class Delivery(Struct, frozen=True, gc=False):
     state: DeliveryState = DeliveryState.PENDING
     attempts: tuple[Attempt, ...] = ()
     due_at: datetime | None = None
+    claims: int = 0
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -141,6 +151,18 @@ class OutboxDepth(Struct, frozen=True, gc=False):
     oldest: datetime | None
 
 
+class Following(Protocol):
+    """The batches of `follow`. Reading to the end, or an error or cancellation while reading, closes it."""
+
+    def __aiter__(self) -> AsyncIterator[Batch]: ...
+
+    async def __anext__(self) -> Batch: ...
+
+    async def aclose(self) -> None:
+        """Stop following early, so that no commit waits for this reader."""
+        ...
+
+
 class Storage(Protocol):
     """One store. Every method raises StorageError and nothing else. Times that matter come in as arguments."""
 
@@ -153,16 +175,16 @@ class Storage(Protocol):
         ...
 
     async def last_seq(self) -> int:
-        """The highest sequence number that was stored; 0 for a new store."""
+        """The highest sequence number that was stored; 0 for a new store. A commit must go beyond it."""
         ...
 
     async def commit(self, batch: Batch) -> None:
         """Keep it, then publish it to followers. A batch that writes nothing is only published."""
         ...
 
-    def follow(self) -> AsyncIterator[Batch]:
-        """Every batch committed from now on, in order, without gaps; ends after `seal`. A follower that lags behind by
-        more than a bound makes `commit` wait for it."""
+    def follow(self) -> Following:
+        """Every batch committed after this call, in order, without gaps; ends after `seal`. A follower that lags behind
+        by more than a bound makes `commit` wait for it, before anything is written."""
         ...
 
     def seal(self) -> None:
@@ -173,14 +195,13 @@ class Storage(Protocol):
         """The newest lasting events of one instance, oldest first, with `track` None."""
         ...
 
-    async def claim(
-        self, channel: str, limit: int, at: datetime, lease: timedelta, who: str
-    ) -> Sequence[Delivery]:
+    async def claim(self, channel: str, limit: int, at: datetime, lease: timedelta, who: str) -> Sequence[Delivery]:
         """Pending deliveries of a channel that are due at `at` and not under somebody's lease, oldest first."""
         ...
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """Record an attempt and end the lease."""
+        """Record an attempt and end the lease. What was delivered stays delivered, and when the lease ran out and
+        somebody else has claimed it since, only a final outcome counts: their lease goes on."""
         ...
 
     async def depths(self) -> Sequence[OutboxDepth]:
@@ -192,11 +213,21 @@ class Storage(Protocol):
         ...
 
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
-        """Alerts with their deliveries, newest first."""
+        """Alerts with their deliveries, newest first; none after a `before` that is no longer kept."""
         ...
 
     async def acknowledge(self, alert: str, by: str, at: datetime) -> AlertRecord | None:
         """Note who took charge of it; the first one stays. None if there is no such alert."""
+        ...
+
+    async def size(self) -> int:
+        """Bytes in use, freed space not counted: what `Retention.max_bytes` is compared with."""
+        ...
+
+    async def compact(self, before: datetime) -> None:
+        """Forget old alerts, and give freed space back. An alert goes if it fired before this time, none of its
+        deliveries is pending, and its instance is no longer tracked (until then its id keeps it from firing twice).
+        Long work is done in slices, with a turn for commits at least every 50 ms."""
         ...
 
     async def aclose(self) -> None:
