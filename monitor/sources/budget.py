@@ -43,6 +43,8 @@ class TokenBucket:
 
     def rate(self, now: float) -> float:
         """Tokens a second at this time: the configured rate, or less after the service asked for less."""
+        if self._lowered_to == self._full:
+            return self._full
         recovered = max(0.0, now - self._lowered_at) * self._full / _RECOVERY
         return min(self._full, self._lowered_to + recovered)
 
@@ -101,14 +103,21 @@ class Budget:
         self._waiting: list[_Turn] = []
         self._numbers = count()
 
+    def enter_at_once(self) -> bool:
+        """Take a token and a place if both are there and nobody waits; give the place back with `leave`."""
+        if self._waiting or not self._free or self._bucket.take(self._clock()):
+            return False
+        self._free -= 1
+        return True
+
     async def enter(self, priority: Priority) -> None:
         """Wait for a token and a place; give the place back with `leave`.
 
         Raises PausedError where the service's pause is longer than our patience.
         """
-        if self._waiting or not self._free or self._bucket.take(self._clock()):
+        if not self.enter_at_once():
             await self._wait(priority)
-        self._free -= 1
+            self._free -= 1
 
     def leave(self) -> None:
         """Give the place back."""

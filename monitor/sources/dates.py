@@ -62,22 +62,21 @@ class ServiceClock:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._second: datetime | None = None
+        self._offset = timedelta()
         self._stamp = Stamp("", "")
-        self.offset = timedelta()
-
-    def now(self) -> datetime:
-        """The time by which the service judges a signature."""
-        return self._now() + self.offset
+        self._begins = self._ends = datetime.min.replace(tzinfo=UTC)  # the second of which the stamp tells
 
     def stamp(self) -> Stamp:
-        """`now` in the two forms that a signature needs."""
-        second = self.now().replace(microsecond=0)
-        if second != self._second:
-            utc = second.astimezone(UTC)
-            self._second, self._stamp = second, Stamp(format_datetime(utc, usegmt=True), utc.strftime("%Y%m%d"))
+        """The time by which the service judges a signature."""
+        now = self._now()
+        if self._offset:
+            now += self._offset
+        if not self._begins <= now < self._ends:
+            self._begins = now.astimezone(UTC).replace(microsecond=0)
+            self._ends = self._begins + timedelta(seconds=1)
+            self._stamp = Stamp(format_datetime(self._begins, usegmt=True), self._begins.strftime("%Y%m%d"))
         return self._stamp
 
     def correct(self, theirs: datetime) -> None:
         """Believe the service about what time it is."""
-        self.offset = theirs - self._now()
+        self._offset = theirs - self._now()

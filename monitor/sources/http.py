@@ -13,12 +13,12 @@ from yarl import URL
 
 from monitor.sources.base import Priority, Reason, RequestReport, SourceError
 from monitor.sources.budget import Budget, PausedError
+from monitor.sources.deadlines import Deadlines
 
 LARGEST_BODY = 16 * 1024 * 1024
 _TRIES = 3  # of a request that met a broken connection or a gateway's 502, 503, 504
 _BACKOFF = 0.5  # seconds at most before the second try, twice that before the third
 _NAMES_KEPT = 60  # seconds that an address found by DNS is used
-_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # aiohttp's own: the driver names all headers
 
 T = TypeVar("T")
 
@@ -70,12 +70,17 @@ class Reply:
 
 
 class Transport:
-    """All requests of one source. Raises SourceError and nothing else."""
+    """All requests of one source. Raises SourceError and nothing else.
+
+    `headers` go with every request. Naming Accept, Accept-Encoding and User-Agent there is cheaper than telling aiohttp
+    to leave out its own.
+    """
 
     def __init__(
         self,
         source: str,
         *,
+        headers: Mapping[str, str],
         budget: Budget,
         concurrency: int,
         timeout: float,
@@ -85,9 +90,11 @@ class Transport:
         report: Callable[[RequestReport], None],
     ) -> None:
         self._source = source
+        self._headers = headers
         self._budget = budget
         self._concurrency = concurrency
         self._timeout = timeout
+        self._deadlines = Deadlines(timeout, clock)
         self._now = now
         self._clock = clock
         self._jitter = jitter
@@ -111,11 +118,21 @@ class Transport:
         """
         tries = 1
         while True:
+            if not self._budget.enter_at_once():
+                await self._wait(operation, priority)
             try:
-                return await self._try(operation, priority, request, read)
+                started = self._clock()
+                reply = await self._exchange(operation, request())
+                value = read(reply)
             except SourceError as error:
+                self._heed(operation, error, self._clock() - started)
                 if tries == _TRIES or not repeatable or not _may_pass(error):
                     raise
+            else:
+                self._report(RequestReport(self._source, operation, "ok", self._clock() - started, 0.0, reply.skipped))
+                return value
+            finally:
+                self._budget.leave()
             # The place is free meanwhile, and the next try takes a token like any other request.
             await asyncio.sleep(self._jitter() * _BACKOFF * tries)
             tries += 1
@@ -125,45 +142,44 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def _try(
-        self, operation: str, priority: Priority, request: Callable[[], Request], read: Callable[[Reply], T]
-    ) -> T:
+    async def _wait(self, operation: str, priority: Priority) -> None:
         try:
             await self._budget.enter(priority)
         except PausedError as pause:
             left = f"{pause.seconds:.0f} s"
             text = f"{self._source}: {operation} not sent: the service asked for a pause, of which {left} are left"
             raise SourceError(Reason.THROTTLED, text, retry_after=pause.seconds) from None
-        try:
-            outgoing = request()
-            started = self._clock()
-            try:
-                reply = await self._exchange(operation, outgoing)
-                value = read(reply)
-            except SourceError as error:
-                throttled = 0.0
-                if error.reason is Reason.THROTTLED or error.retry_after is not None:
-                    throttled = self._budget.throttle(error.retry_after)
-                self._report(RequestReport(self._source, operation, error.reason, self._clock() - started, throttled))
-                raise
-            self._report(RequestReport(self._source, operation, "ok", self._clock() - started, 0.0, reply.skipped))
-            return value
-        finally:
-            self._budget.leave()
+
+    def _heed(self, operation: str, error: SourceError, seconds: float) -> None:
+        throttled = 0.0
+        if error.reason is Reason.THROTTLED or error.retry_after is not None:
+            throttled = self._budget.throttle(error.retry_after)
+        self._report(RequestReport(self._source, operation, error.reason, seconds, throttled))
 
     async def _exchange(self, operation: str, request: Request) -> Reply:
         session = self._session or self._open()
+        task = self._deadlines.begin()
         try:
-            async with session.request(
+            response = await session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
-            ) as response:
-                body = await self._read(operation, response)
-                return Reply(response.status, response.headers, body, self._now())
-        except TimeoutError:
+            )
+            try:
+                length = response.content_length
+                if length is not None and length <= LARGEST_BODY:
+                    body = await response.read()
+                else:
+                    body = await self._read(operation, response)
+            except BaseException:
+                response.close()  # half of an answer is left on the wire: the connection is of no more use
+                raise
+            return Reply(response.status, response.headers, body, self._now())
+        except asyncio.CancelledError:
+            if not self._deadlines.was_passed(task):
+                raise
             text = f"{self._source}: {operation}: no answer within {self._timeout:g} s"
             raise SourceError(Reason.TIMEOUT, text) from None
         except aiohttp.ClientResponseError as error:
@@ -173,22 +189,19 @@ class Transport:
             why = str(error) or type(error).__name__
             text = f"{self._source}: {operation}: connection failed: {why}; check `endpoint` and the network"
             raise SourceError(Reason.UNREACHABLE, text) from None
+        finally:
+            self._deadlines.end(task)
 
     async def _read(self, operation: str, response: aiohttp.ClientResponse) -> bytes:
-        length = response.content_length
-        if length is not None and length <= LARGEST_BODY:
-            return await response.read()
+        """A body of a length that was not told, or of one that is too large."""
         pieces: list[bytes] = []
-        left = LARGEST_BODY
-        if length is None:
-            async for piece in response.content.iter_any():
-                pieces.append(piece)
-                left -= len(piece)
-                if left < 0:
-                    break
-            else:
+        left = LARGEST_BODY - (response.content_length or 0)
+        while left >= 0:
+            piece = await response.content.readany()
+            if not piece:
                 return b"".join(pieces)
-        response.close()
+            pieces.append(piece)
+            left -= len(piece)
         text = f"{self._source}: {operation}: the answer is larger than {LARGEST_BODY // 2**20} MiB and was cut off"
         raise SourceError(Reason.MALFORMED, text)
 
@@ -196,9 +209,9 @@ class Transport:
         self._session = session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._concurrency, ttl_dns_cache=_NAMES_KEPT),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_AUTOMATIC,
+            headers=self._headers,
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            timeout=aiohttp.ClientTimeout(total=None),  # see deadlines.py
             trust_env=False,
         )
         # aiohttp would repeat a request that met a stale connection by itself, without a token from the budget.

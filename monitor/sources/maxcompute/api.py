@@ -36,37 +36,14 @@ class Api:
 
     async def ask(self, call: Call, priority: Priority, read: Callable[[Reply], T]) -> T:
         """Send it and return what `read` makes of a good answer. Raises SourceError and nothing else."""
-        corrected = False
-        while True:
-            v4 = self._v4
-            try:
-                return await self._send(call, priority, read, v4=v4)
-            except RefusedError as error:
-                if error.reason is Reason.SKEWED and error.answered_at is not None and not corrected:
-                    self._clock.correct(error.answered_at)
-                    corrected = True
-                elif v4 and speaks_against_v4(error):
-                    return await self._ask_legacy(call, priority, read)
-                else:
-                    raise
-
-    async def _ask_legacy(self, call: Call, priority: Priority, read: Callable[[Reply], T]) -> T:
-        """Leave the derived signature for good, unless the legacy one is no better: then the key is wrong."""
-        self._v4 = False
-        try:
-            return await self._send(call, priority, read, v4=False)
-        except RefusedError as error:
-            self._v4 = error.reason is Reason.UNAUTHORIZED
-            raise
-
-    async def _send(self, call: Call, priority: Priority, read: Callable[[Reply], T], *, v4: bool) -> T:
         words = query(call.params)
+        resource, url = call.path + words.signed, self._endpoint + call.quoted + words.sent
+        v4 = self._v4
 
         def request() -> Request:
-            headers = self._signer.headers(
-                call.method, call.path + words.signed, self._clock.stamp(), content_type=call.content_type, v4=v4
-            )
-            return Request(call.method, self._endpoint + call.quoted + words.sent, headers, call.body)
+            stamp = self._clock.stamp()
+            headers = self._signer.headers(call.method, resource, stamp, content_type=call.content_type, v4=v4)
+            return Request(call.method, url, headers, call.body)
 
         def answer(reply: Reply) -> T:
             if not 200 <= reply.status < 300:
@@ -76,4 +53,21 @@ class Api:
             except SourceError as error:
                 raise SourceError(error.reason, f"{self._source}: {call.operation}: {error}") from None
 
-        return await self._transport.send(call.operation, priority, request, answer, repeatable=call.method == "GET")
+        corrected = False
+        while True:
+            try:
+                value = await self._transport.send(
+                    call.operation, priority, request, answer, repeatable=call.method == "GET"
+                )
+            except RefusedError as error:
+                if error.reason is Reason.SKEWED and error.answered_at is not None and not corrected:
+                    self._clock.correct(error.answered_at)
+                    corrected = True
+                elif v4 and speaks_against_v4(error):
+                    v4 = False
+                else:
+                    raise
+            else:
+                # Once only the legacy signature was good enough, it is the one to use: the key is not what was wrong.
+                self._v4 = v4
+                return value

@@ -19,7 +19,8 @@ from monitor.sources.maxcompute.markup import malformed, parse, text_of
 from monitor.sources.maxcompute.words import stage_status
 
 LONGEST_NAME = 256
-_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_LONGEST_ID = 128
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
 _COUNT = re.compile(r"[0-9]{1,15}")
 
 
@@ -67,7 +68,7 @@ class Listing(Struct, frozen=True, gc=False):
 
 def is_instance_id(text: str) -> bool:
     """Whether the service could have made this id. Others would not survive a URL or a key of ours."""
-    return _ID.fullmatch(text) is not None
+    return (text.isalnum() and text.isascii() and len(text) <= _LONGEST_ID) or _ID.fullmatch(text) is not None
 
 
 def read_task_status(body: bytes) -> TaskStatus:

@@ -24,6 +24,7 @@ from monitor.sources.maxcompute.signing import Account, Signer
 from monitor.sources.maxcompute.words import Vocabulary
 
 _AGENT = f"stagewatch/{__version__}"
+_COMMON = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, "x-odps-user-agent": _AGENT}
 
 
 class MaxComputeSource:
@@ -57,8 +58,10 @@ class MaxComputeSource:
             app_access_id=section.app_access_id,
             app_access_key=section.app_access_key,
         )
+        signer = Signer(account, _COMMON)
         self._transport = Transport(
             section.name,
+            headers=signer.common,
             budget=Budget(
                 rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
             ),
@@ -73,7 +76,7 @@ class MaxComputeSource:
             section.name,
             section.endpoint,
             transport=self._transport,
-            signer=Signer(account, {"Accept-Encoding": "identity", "User-Agent": _AGENT, "x-odps-user-agent": _AGENT}),
+            signer=signer,
             clock=ServiceClock(now),
             hide=account.secrets(),
         )
