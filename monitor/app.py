@@ -36,7 +36,7 @@ from monitor.notify.webhook import Webhook
 from monitor.sources.base import RequestReport, Source
 from monitor.sources.maxcompute import MaxComputeSource
 from monitor.storage.base import Storage
-from monitor.storage.memory import open_memory
+from monitor.storage.memory import MemoryStorage
 from monitor.storage.section import SqliteSection
 from monitor.storage.sqlite import open_sqlite
 from monitor.web.parts import Parts, Readiness, ReloadError
@@ -237,9 +237,11 @@ def _pace(section: SourceSection) -> Pace:
 
 @asynccontextmanager
 async def _open_storage(section: StorageSection) -> AsyncIterator[Storage]:
-    opened = open_sqlite(section) if isinstance(section, SqliteSection) else open_memory(section)
-    async with opened as storage:
-        yield storage
+    if isinstance(section, SqliteSection):
+        async with open_sqlite(section) as storage:
+            yield storage
+    else:
+        yield MemoryStorage()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from monitor.core.alerting import Rule, Rules, Trigger
 from monitor.core.tracker import Policy
 from monitor.core.verdicts import Limits
 from monitor.engine.courier import Patience
-from monitor.logs import Form, Level
+from monitor.logs import LogSection
 from monitor.notify.webhook import WebhookSection
 from monitor.section import Secret, Section, Span
 from monitor.sources.maxcompute import MaxComputeSection
@@ -27,13 +27,6 @@ from monitor.storage.section import MemorySection, SqliteSection
 StorageSection = Annotated[SqliteSection | MemorySection, Field(discriminator="type")]
 SourceSection = MaxComputeSection
 ChannelSection = WebhookSection
-
-
-class LogSection(Section):
-    """How the daemon logs, on stderr."""
-
-    level: Level = "info"
-    format: Form = "logfmt"
 
 
 class RuleSection(Section):
