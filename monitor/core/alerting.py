@@ -196,8 +196,10 @@ def fingerprint(*parts: str) -> str:
 
 
 def _duration(track: Track, at: datetime) -> str:
-    began = track.began_at
-    return _text((track.ended_at or at) - began) if began else ""
+    began, ended = track.began_at, track.ended_at
+    if began is None or (ended is None and track.phase.is_terminal):
+        return ""  # it had ended when it was found, and the service does not say when
+    return _text((ended or at) - began)
 
 
 def _text(span: timedelta) -> str:

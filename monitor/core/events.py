@@ -119,7 +119,7 @@ class Discovered(InstanceEvent, frozen=True, gc=False, tag="discovered"):
 
 
 class PhaseChanged(InstanceEvent, frozen=True, gc=False, tag="phase"):
-    """`before` is None for the first phase of an attempt."""
+    """`before` is None for the first phase of all; for the first of a later attempt it is how the one before stood."""
 
     before: Phase | None
     after: Phase
@@ -127,7 +127,7 @@ class PhaseChanged(InstanceEvent, frozen=True, gc=False, tag="phase"):
 
 
 class ProgressMoved(InstanceEvent, frozen=True, gc=False, tag="progress"):
-    """Workers or fractions moved. The newest one replaces all earlier ones."""
+    """Workers, fractions or the queue moved, or more was learned of one that ended. The newest replaces all earlier."""
 
     lasting: ClassVar[bool] = False
 

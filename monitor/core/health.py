@@ -16,7 +16,8 @@ DOWN_AFTER = 3  # listings that failed in a row
 
 
 class Health(Struct, frozen=True, gc=False):
-    """How one project's listing stands. `failing_since` is set from the first failure, `down` from the third."""
+    """How one project's listing stands. `failing_since` is set from the first failure, `down` from the third; `outage`
+    is the one of its source that it then belongs to."""
 
     swept_at: datetime | None = None
     failing_since: datetime | None = None
@@ -24,6 +25,7 @@ class Health(Struct, frozen=True, gc=False):
     down: bool = False
     reason: str = ""
     detail: str = ""
+    outage: datetime | None = None
 
     @property
     def is_known(self) -> bool:
@@ -44,17 +46,16 @@ def step_health(projects: Projects, got: Swept | Failed) -> tuple[Health, tuple[
         lasted = (got.at - old.failing_since).total_seconds() if old.failing_since else None
         return new, (SourceChanged(at=got.at, source=got.source, project=got.project, up=True, lasted=lasted),)
 
-    failures = old.failures + 1
     new = replace(
         old,
-        failures=failures,
+        failures=old.failures + 1,
         failing_since=old.failing_since or got.at,
-        down=failures >= DOWN_AFTER,
         reason=got.reason,
         detail=got.detail,
     )
-    if old.down or not new.down:
+    if old.down or new.failures < DOWN_AFTER:
         return new, ()
+    new = replace(new, down=True, outage=outage_of(projects, got.source) or new.failing_since)
     changed = SourceChanged(
         at=got.at,
         source=got.source,
@@ -62,18 +63,14 @@ def step_health(projects: Projects, got: Swept | Failed) -> tuple[Health, tuple[
         up=False,
         reason=got.reason,
         detail=got.detail,
-        outage=outage_of(projects, got.source) or new.failing_since,
+        outage=new.outage,
     )
     return new, (changed,)
 
 
 def outage_of(projects: Projects, source: str) -> datetime | None:
-    """When the outage of a source began that is still going on: the earliest among its projects that are down."""
-    began = [
-        health.failing_since
-        for (name, _), health in projects.items()
-        if name == source and health.down and health.failing_since
-    ]
+    """When the outage of a source began that is still going on, also if the project where it began answers again."""
+    began = [health.outage for (name, _), health in projects.items() if name == source and health.outage]
     return min(began, default=None)
 
 

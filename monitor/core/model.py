@@ -151,6 +151,8 @@ class Track(Struct, frozen=True, gc=False):
     observed_at: datetime | None = None  # when the service last said anything about it
     stages_at: datetime | None = None  # when its stages were last read
     absences: int = 0  # "no such instance", so many times in a row
+    absent_since: datetime | None = None  # when it was said for the first time in this row
+    counted: bool = False  # progress is our own count of workers: the service gave no fraction
     contradiction: str = ""  # what the service said against a terminal phase, said once
 
     @property

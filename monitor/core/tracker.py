@@ -5,7 +5,7 @@ is not in the table is a contradiction of the service, kept as an event and neve
 nothing new returns the very same track and no events.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,9 +24,9 @@ from monitor.core.events import (
     StageFinished,
     Tick,
 )
-from monitor.core.model import LIVE, TERMINAL, Phase, Stage, Task, Track
+from monitor.core.model import LIVE, TERMINAL, Failure, Phase, Stage, Task, Track
 from monitor.core.progress import ratio
-from monitor.core.verdicts import Limits, judge
+from monitor.core.verdicts import Limits, judge, take_back
 
 # Every live phase may follow every other: services requeue, suspend and resume. A terminal phase is the last word of
 # its attempt. A lost instance may come back as anything.
@@ -66,108 +66,116 @@ def step(track: Track | None, got: Observation, policy: Policy) -> Step:
 
 
 def _discover(got: Seen) -> Step:
+    track = _first(got)
+    return track, (
+        Discovered(at=got.at, key=got.key),
+        PhaseChanged(at=got.at, key=got.key, before=None, after=track.phase, attempt=got.attempt),
+    )
+
+
+def _first(got: Seen) -> Track:
+    """All that the first observation of an attempt tells."""
     # A service that does not say whether it runs has at least accepted it.
     phase = got.phase or Phase.WAITING
-    tasks = got.tasks or ()
-    track = Track(
+    blank = Track(
         key=got.key,
         kind=got.kind,
         phase=phase,
-        native_status=got.native_status,
         attempt=got.attempt,
-        name=got.name,
-        owner=got.owner,
-        created_at=got.created_at,
-        started_at=got.started_at,
-        ended_at=got.ended_at,
-        progress=_progress(None, got, phase, tasks),
-        tasks=tasks,
-        queue=got.queue,
-        failure=got.failure,
         discovered_at=got.at,
         phase_since=got.at,
         moved_at=got.at,
-        observed_at=got.at,
-        stages_at=got.at if got.stages_read else None,
     )
-    return track, (
-        Discovered(at=got.at, key=got.key),
-        PhaseChanged(at=got.at, key=got.key, before=None, after=phase, attempt=got.attempt),
-    )
+    return _learn(blank, got, phase)
 
 
 def _see(track: Track, got: Seen, policy: Policy) -> Step:
     if got.attempt != track.attempt:
         return _restart(track, got) if got.attempt > track.attempt else (track, ())
-    if track.phase in TERMINAL:
-        return _after_the_end(track, got)
-
-    before = track.phase
-    late = track.observed_at is not None and got.at < track.observed_at
-    after = before if late or got.phase is None else got.phase
-    if before is Phase.LOST and got.phase is None:
-        after = Phase.WAITING  # it is known again, and nothing says more
+    before, after = track.phase, got.phase
+    if _is_stale(track, got.at):
+        if after not in TERMINAL:
+            return track, ()
+        got = replace(got, at=track.observed_at)  # the last word is true whenever it arrives
+    if after is None:
+        if before in TERMINAL:
+            return track, ()
+        after = Phase.WAITING if before is Phase.LOST else before  # it is known again, and nothing says more
     if after is not before and after not in TRANSITIONS[before]:
         return _contradict(track, got)
 
+    new = _learn(track, got, after)
+    events: list[AnyEvent] = []
+    if new.tasks is not track.tasks and before not in TERMINAL:
+        events += _finished_stages(track.tasks, new.tasks, got)
+    if after is not before:
+        events.append(PhaseChanged(at=got.at, key=got.key, before=before, after=after, attempt=track.attempt))
+    elif _has_moved(track, new):
+        events.append(ProgressMoved(at=got.at, key=got.key, progress=new.progress))
+    elif got.at == track.observed_at and new == track:
+        return track, ()
+    if events and new.verdicts:
+        new, judged = judge(new, got.at, policy.limits)
+        events += judged
+    return new, tuple(events)
+
+
+def _learn(track: Track, got: Seen, phase: Phase) -> Track:
+    """The track with all that `got` adds to it."""
+    at, ended, entered = got.at, phase in TERMINAL, phase is not track.phase
     tasks = _tasks(track.tasks, got)
-    progress = _progress(track.progress, got, after, tasks)
-    moved = progress != track.progress or tasks != track.tasks
-    queue = None if after in TERMINAL or after is Phase.RUNNING else (got.queue or track.queue)
-    new = replace(
+    progress, counted = _progress(track, got, phase, tasks)
+    moved = entered or tasks is not track.tasks or progress != track.progress
+    return replace(
         track,
-        phase=after,
-        native_status=track.native_status if late else got.native_status or track.native_status,
+        phase=phase,
+        native_status=got.native_status or track.native_status,
         name=got.name or track.name,
         owner=got.owner or track.owner,
         created_at=track.created_at or got.created_at,
         started_at=track.started_at or got.started_at,
-        ended_at=(got.ended_at or got.at) if after in TERMINAL else None,
+        # Nobody saw the end of what had ended when it was found: its time is what the service says, or unknown.
+        ended_at=(track.ended_at or got.ended_at or (at if entered else None)) if ended else None,
         progress=progress,
         tasks=tasks,
-        queue=queue,
-        failure=got.failure if after is Phase.FAILED else None,
-        phase_since=track.phase_since if after is before else got.at,
-        moved_at=got.at if moved or after is not before else track.moved_at,
-        observed_at=track.observed_at if late else got.at,
-        stages_at=got.at if got.stages_read else track.stages_at,
+        queue=None if ended or phase is Phase.RUNNING else got.queue or track.queue,
+        failure=_failure(track, got) if phase is Phase.FAILED else None,
+        phase_since=at if entered else track.phase_since,
+        moved_at=at if moved else track.moved_at,
+        observed_at=at,
+        stages_at=at if got.stages_read else track.stages_at,
         absences=0,
+        absent_since=None,
+        counted=counted,
     )
 
-    events: list[AnyEvent] = []
-    if tasks is not track.tasks:
-        events += _finished_stages(track.tasks, tasks, got)
-    if after is not before:
-        events.append(PhaseChanged(at=got.at, key=got.key, before=before, after=after, attempt=track.attempt))
-    elif moved or queue != track.queue:
-        events.append(ProgressMoved(at=got.at, key=got.key, progress=progress))
-    if track.verdicts:
-        new, taken_back = judge(new, got.at, policy.limits)
-        events += taken_back
-    return new, tuple(events)
+
+def _has_moved(old: Track, new: Track) -> bool:
+    return (
+        new.tasks is not old.tasks
+        or new.progress != old.progress
+        or new.queue != old.queue
+        or new.failure != old.failure
+    )
+
+
+def _is_stale(track: Track, at: datetime) -> bool:
+    """What was learned at `at` arrives after something newer: pollers overtake each other."""
+    return track.observed_at is not None and at < track.observed_at
 
 
 def _restart(track: Track, got: Seen) -> Step:
     """A new attempt under the same key: all that the old one taught is history."""
-    fresh, events = _discover(got)
-    assert fresh is not None  # noqa: S101 - _discover always makes one
+    fresh = _first(got)
     new = replace(
         fresh,
-        name=got.name or track.name,
-        owner=got.owner or track.owner,
-        created_at=got.created_at or track.created_at,
+        name=fresh.name or track.name,
+        owner=fresh.owner or track.owner,
+        created_at=fresh.created_at or track.created_at,
         discovered_at=track.discovered_at,
     )
-    return new, tuple(replace(event, before=track.phase) for event in events if isinstance(event, PhaseChanged))
-
-
-def _after_the_end(track: Track, got: Seen) -> Step:
-    if got.phase is None or got.phase is track.phase:
-        failure = got.failure
-        if track.phase is Phase.FAILED and failure is not None and not (track.failure and track.failure.message):
-            return replace(track, failure=failure, observed_at=got.at), ()
-        return track, ()
-    return _contradict(track, got)
+    restarted = PhaseChanged(at=got.at, key=got.key, before=track.phase, after=new.phase, attempt=new.attempt)
+    return new, (*take_back(track, got.at), restarted)
 
 
 def _contradict(track: Track, got: Seen) -> Step:
@@ -178,18 +186,26 @@ def _contradict(track: Track, got: Seen) -> Step:
 
 
 def _miss_it(track: Track, got: Gone, policy: Policy) -> Step:
-    if not track.phase.is_live:
+    if Phase.LOST not in TRANSITIONS[track.phase] or _is_stale(track, got.at):
         return track, ()
-    absences = track.absences + 1
-    since = track.observed_at or track.discovered_at or got.at
+    absences, since = track.absences + 1, track.absent_since or got.at
     if absences < policy.lost_after or got.at - since < policy.lost_within:
-        return replace(track, absences=absences), ()
-    new = replace(track, phase=Phase.LOST, phase_since=got.at, absences=absences, verdicts=frozenset(), queue=None)
-    return new, (Lost(at=got.at, key=track.key, before=track.phase),)
+        return replace(track, absences=absences, absent_since=since), ()
+    new = replace(
+        track,
+        phase=Phase.LOST,
+        queue=None,
+        verdicts=frozenset(),
+        phase_since=got.at,
+        observed_at=got.at,
+        absences=absences,
+        absent_since=since,
+    )
+    return new, (Lost(at=got.at, key=track.key, before=track.phase), *take_back(track, got.at))
 
 
 def _judge(track: Track, got: Tick, policy: Policy) -> Step:
-    if got.blind or not track.phase.is_live:
+    if got.blind or not track.phase.is_live or _is_stale(track, got.at):
         return track, ()
     return judge(track, got.at, policy.limits)
 
@@ -208,17 +224,28 @@ def _tasks(known: tuple[Task, ...], got: Seen) -> tuple[Task, ...]:
     return known if merged == known else merged
 
 
-def _progress(known: float | None, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> float | None:
-    """Overall progress never falls within an attempt; the service's own fraction goes before ours."""
+def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> tuple[float | None, bool]:
+    """Overall progress, which never falls within an attempt, and whether we had to count workers for it: where the
+    service has a fraction of its own, ours is not mixed in."""
+    known, said, counted = track.progress, got.progress, track.counted
     if phase is Phase.SUCCEEDED:
-        return 1.0
-    said = got.progress
-    if said is None and got.stages_read and known is None:
+        return 1.0, counted
+    if said is not None:
+        counted = False
+    elif got.stages_read and (known is None or counted):
         said = ratio([stage for task in tasks for stage in task.stages])
+        counted = counted or said is not None
     if said is None:
-        return known
+        return known, counted
     said = min(1.0, max(0.0, said))
-    return said if known is None else max(known, said)
+    return said if known is None else max(known, said), counted
+
+
+def _failure(track: Track, got: Seen) -> Failure | None:
+    """The first text stays; a failure without one is better than none."""
+    if track.failure is not None and track.failure.message:
+        return track.failure
+    return got.failure or track.failure
 
 
 def _finished_stages(old: tuple[Task, ...], new: tuple[Task, ...], got: Seen) -> list[AnyEvent]:

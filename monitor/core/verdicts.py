@@ -4,6 +4,7 @@ Rules of this file: a verdict needs time to have passed since something was seen
 source answers, because nothing can be judged blind.
 """
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -25,8 +26,8 @@ class Limits(Struct, frozen=True, gc=False):
 
 
 def judge(track: Track, at: datetime, limits: Limits) -> tuple[Track, tuple[VerdictChanged, ...]]:
-    """The track with the verdicts that hold at `at`, and which were raised or taken back. Live tracks only."""
-    holding = _holding(track, at, limits) if track.phase.is_live else {}
+    """The track with the verdicts that hold at `at`, and which were raised or taken back."""
+    holding = _holding(track, at, limits)
     if holding.keys() == track.verdicts:
         return track, ()
     raised = [
@@ -34,35 +35,51 @@ def judge(track: Track, at: datetime, limits: Limits) -> tuple[Track, tuple[Verd
         for verdict, evidence in holding.items()
         if verdict not in track.verdicts
     ]
-    taken_back = [
+    return replace(track, verdicts=frozenset(holding)), (*raised, *take_back(track, at, but=holding))
+
+
+def take_back(track: Track, at: datetime, *, but: Container[Verdict] = ()) -> tuple[VerdictChanged, ...]:
+    """That all verdicts of this track `but` these are over."""
+    return tuple(
         VerdictChanged(at=at, key=track.key, verdict=verdict, raised=False)
-        for verdict in sorted(track.verdicts - holding.keys())
-    ]
-    return replace(track, verdicts=frozenset(holding)), (*raised, *taken_back)
+        for verdict in sorted(track.verdicts)
+        if verdict not in but
+    )
 
 
 def _holding(track: Track, at: datetime, limits: Limits) -> dict[Verdict, str]:
+    if track.phase is Phase.WAITING:
+        waited = at - track.phase_since if track.phase_since else timedelta(0)
+        if limits.queued and waited >= limits.queued:
+            return {Verdict.QUEUED_TOO_LONG: f"queued for {_minutes(waited)}"}
+        return {}
+    if track.phase is not Phase.RUNNING:
+        return {}
+
     holding: dict[Verdict, str] = {}
-    running = track.phase is Phase.RUNNING
-    still = at - track.moved_at if track.moved_at else timedelta(0)
-    if limits.queued and track.phase is Phase.WAITING and track.phase_since:
-        waited = at - track.phase_since
-        if waited >= limits.queued:
-            holding[Verdict.QUEUED_TOO_LONG] = f"queued for {_minutes(waited)}"
-    if limits.stalled and running and still >= limits.stalled:
+    still = _still(track, at)
+    if limits.stalled and still >= limits.stalled:
         holding[Verdict.STALLED] = f"nothing moved for {_minutes(still)}"
-    if limits.straggling and running and still >= limits.straggling:
+    if limits.straggling and still >= limits.straggling:
         tail = next((stage for task in track.tasks for stage in task.stages if _is_tail(stage)), None)
         if tail:
             left = tail.total - tail.terminated
             holding[Verdict.STRAGGLING] = (
                 f"{tail.name} has waited {_minutes(still)} for its last {left} of {tail.total} workers"
             )
-    if limits.late and running and track.began_at:
+    if limits.late and track.began_at:
         ran = at - track.began_at
         if ran >= limits.late:
             holding[Verdict.LATE] = f"running for {_minutes(ran)}"
     return holding
+
+
+def _still(track: Track, at: datetime) -> timedelta:
+    """For how long it was seen not to move. Listings tell the service's own fraction all the time; where there is none
+    only a look at the stages tells, and between two looks nobody knows."""
+    told = track.progress is not None and not track.counted
+    until = at if told else track.stages_at
+    return until - track.moved_at if until and track.moved_at else timedelta(0)
 
 
 def _is_tail(stage: Stage) -> bool:

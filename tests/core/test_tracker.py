@@ -1,0 +1,244 @@
+"""What holds for every life of an instance. Single lives are told in `tests/journeys`."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from msgspec.structs import replace
+
+from monitor.core.codec import decode_event, decode_track, encode
+from monitor.core.events import (
+    AnyEvent,
+    Contradicted,
+    Discovered,
+    Gone,
+    Lost,
+    Observation,
+    PhaseChanged,
+    Seen,
+    Tick,
+    VerdictChanged,
+)
+from monitor.core.model import LIVE, TERMINAL, Phase, Track, Verdict
+from monitor.core.tracker import TRANSITIONS, step
+from tests import diagram
+from tests.core.observations import BEGINNING, KEY, POLICY, SAID, lives, one
+
+README = Path(__file__).parents[2] / "README.md"
+
+Told = tuple[Track | None, Observation, Track | None, tuple[AnyEvent, ...]]
+
+
+def live_through(life: Sequence[Observation]) -> Iterator[Told]:
+    """Each observation with the track before it, the track after it, and what came out."""
+    track: Track | None = None
+    for got in life:
+        new, events = step(track, got, POLICY)
+        yield track, got, new, events
+        track = new
+
+
+def events_of(life: Sequence[Observation]) -> list[AnyEvent]:
+    return [event for told in live_through(life) for event in told[3]]
+
+
+def test_every_phase_has_its_row() -> None:
+    """The table speaks of each phase; a terminal phase is the last word, and nothing leads to itself."""
+    assert TRANSITIONS.keys() == set(Phase)
+    for phase, following in TRANSITIONS.items():
+        assert phase not in following
+        assert bool(following) is (phase not in TERMINAL)
+
+
+@given(lives)
+def test_discovered_first_and_once(life: list[Observation]) -> None:
+    """A life begins with being discovered in a phase, and nothing comes out before the first answer."""
+    events = events_of(life)
+    assert sum(isinstance(event, Discovered) for event in events) == bool(events)
+    assert bool(events) is any(isinstance(got, Seen) for got in life)
+    if events:
+        assert isinstance(events[0], Discovered)
+        assert isinstance(events[1], PhaseChanged)
+        assert events[1].before is None
+
+
+@given(lives)
+def test_phases_move_along_the_table(life: list[Observation]) -> None:
+    """Each change starts where the last one ended, and is in the table unless a new attempt began."""
+    stands: Phase | None = None
+    attempt = 0
+    for _, _, track, events in live_through(life):
+        for event in events:
+            if isinstance(event, PhaseChanged):
+                assert event.before == stands
+                assert event.attempt > attempt or (stands and event.after in TRANSITIONS[stands])
+                stands, attempt = event.after, event.attempt
+            elif isinstance(event, Lost):
+                assert event.before == stands
+                assert stands in LIVE
+                stands = Phase.LOST
+        assert (track.phase if track else None) is stands
+        assert (track.attempt if track else 0) == attempt
+
+
+@given(lives)
+def test_one_end_per_attempt(life: list[Observation]) -> None:
+    """An attempt ends at most once."""
+    ends = Counter(
+        event.attempt for event in events_of(life) if isinstance(event, PhaseChanged) and event.after in TERMINAL
+    )
+    assert set(ends.values()) <= {1}
+
+
+@given(lives)
+def test_progress_never_falls_within_an_attempt(life: list[Observation]) -> None:
+    """Progress is a fraction, only grows, and is whole for what succeeded."""
+    for before, _, after, _ in live_through(life):
+        if after is None:
+            continue
+        assert after.progress is None or 0 <= after.progress <= 1
+        assert after.phase is not Phase.SUCCEEDED or after.progress == 1
+        if before and before.attempt == after.attempt and before.progress is not None:
+            assert after.progress is not None
+            assert after.progress >= before.progress
+
+
+@given(lives)
+def test_the_same_again_changes_nothing(life: list[Observation]) -> None:
+    """An observation that arrives twice leaves the very same track and makes no event; only refusals are counted."""
+    for _, got, track, _ in live_through(life):
+        if not isinstance(got, Gone):
+            again, events = step(track, got, POLICY)
+            assert again is track
+            assert events == ()
+
+
+@given(lives)
+def test_an_older_answer_teaches_nothing(life: list[Observation]) -> None:
+    """What was learned before the newest answer changes nothing, but the last word and a new attempt."""
+    for track, got, new, _ in live_through(life):
+        if track is None or track.observed_at is None or got.at >= track.observed_at:
+            continue
+        if not isinstance(got, Seen) or (got.attempt <= track.attempt and got.phase not in TERMINAL):
+            assert new is track
+
+
+@given(lives)
+def test_verdicts_are_told(life: list[Observation]) -> None:
+    """The verdicts of a track are those raised and not taken back, and only what lives is judged."""
+    holding: set[Verdict] = set()
+    for _, _, track, events in live_through(life):
+        for event in events:
+            if isinstance(event, VerdictChanged):
+                assert (event.verdict in holding) is not event.raised
+                holding ^= {event.verdict}
+                assert bool(event.evidence) is event.raised
+        assert holding == (track.verdicts if track else set())
+        assert not holding or (track and track.phase.is_live)
+
+
+@given(lives)
+def test_nothing_is_judged_blind(life: list[Observation]) -> None:
+    """While a source does not answer, time raises and takes back nothing."""
+    for _, got, _, events in live_through(life):
+        if isinstance(got, Tick) and got.blind:
+            assert events == ()
+
+
+@given(lives)
+def test_fields_fit_the_phase(life: list[Observation]) -> None:
+    """Only what failed has a failure, only what ended has an end, only what may wait has a place in the queue."""
+    for _, _, track, _ in live_through(life):
+        if track is not None:
+            assert track.failure is None or track.phase is Phase.FAILED
+            assert track.ended_at is None or track.phase in TERMINAL
+            assert track.queue is None or track.phase in (Phase.WAITING, Phase.SUSPENDED)
+
+
+@given(lives)
+def test_times_of_events_never_go_back(life: list[Observation]) -> None:
+    """Within an attempt, what is told later is dated no earlier; only judging goes by our own clock."""
+    told: dict[int, datetime] = {}
+    for _, _, track, events in live_through(life):
+        for event in events:
+            if track and not isinstance(event, VerdictChanged):
+                assert event.at >= told.get(track.attempt, event.at)
+                told[track.attempt] = event.at
+
+
+@given(lives)
+def test_contradictions_leave_the_phase(life: list[Observation]) -> None:
+    """A contradiction is told of ended instances only, and changes nothing else about them."""
+    for before, _, after, events in live_through(life):
+        if any(isinstance(event, Contradicted) for event in events):
+            assert len(events) == 1
+            assert before
+            assert after
+            assert before.phase in TERMINAL
+            assert after == replace(before, contradiction=after.contradiction)
+
+
+@given(lives, one)
+def test_storage_keeps_every_track_and_event(life: list[Observation], then: Observation) -> None:
+    """Each track and event survives being stored, and a stored track goes on exactly like the one it was made from."""
+    for _, _, track, events in live_through(life):
+        assert [decode_event(encode(event)) for event in events] == list(events)
+        if track is not None:
+            stored = decode_track(encode(track))
+            assert stored == track
+            assert step(stored, then, POLICY) == step(track, then, POLICY)
+
+
+@pytest.mark.parametrize("phase", sorted(LIVE))
+def test_lost_needs_times_and_time(phase: Phase) -> None:
+    """Enough refusals in a row over enough time make any live instance lost; an answer between them starts anew."""
+    alive = Seen(key=KEY, at=BEGINNING, kind="maxcompute", phase=phase)
+    track, _ = step(None, alive, POLICY)
+
+    def gone(after: float) -> Gone:
+        return Gone(KEY, BEGINNING + timedelta(seconds=after))
+
+    for after in (1, 2, 10.9):
+        track, events = step(track, gone(after), POLICY)
+        assert not events
+    interrupted, _ = step(track, replace(alive, at=BEGINNING + timedelta(seconds=11)), POLICY)
+    _, events = step(interrupted, gone(12), POLICY)
+    assert not events
+    _, events = step(track, gone(11), POLICY)
+    assert [type(event) for event in events] == [Lost]
+
+
+def test_the_picture_shows_the_table() -> None:
+    """Read back, the picture has all arrows of the table and no others."""
+    groups = {name: set(group) for name, group in diagram.GROUPS.items()}
+    arrows: dict[Phase, set[Phase]] = {phase: set() for phase in Phase}
+    for line in diagram.draw(TRANSITIONS).splitlines():
+        if " --> " in line:
+            before, after = (groups.get(end) or {Phase(end)} for end in line.strip().split(" --> "))
+            for phase in before:
+                arrows[phase] |= after
+    assert arrows == TRANSITIONS
+
+
+@pytest.mark.parametrize("missing", SAID)
+def test_the_picture_follows_the_table(missing: Phase) -> None:
+    """Without one arrow the picture is another."""
+    table = {phase: following - {missing} for phase, following in TRANSITIONS.items()}
+    assert diagram.draw(table) != diagram.draw(TRANSITIONS)
+    assert f"lost --> {missing}" not in diagram.draw(table)
+
+
+def test_the_readme_shows_the_picture(rewrite: bool) -> None:
+    """The README's picture is the one drawn from the table."""
+    text = README.read_text(encoding="utf-8")
+    opening, closing = diagram.MARKERS
+    before, rest = text.split(opening)
+    _, after = rest.split(closing)
+    expected = before + opening + diagram.draw(TRANSITIONS) + closing + after
+    if rewrite:
+        README.write_text(expected, encoding="utf-8")
+    else:
+        assert text == expected
