@@ -7,36 +7,36 @@ import heapq
 from collections.abc import Container, Hashable, Iterable
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Generic, TypeVar
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from monitor.core.model import InstanceKey, Phase, Track
+from monitor.core.model import LIVE, InstanceKey, Phase, Track
 
 P = TypeVar("P", bound=Hashable)
 
 
-class _Entry(Generic[P]):
-    """One place in the agenda; `poll` becomes None when a sooner or more urgent entry takes over."""
+class _Entry(NamedTuple, Generic[P]):
+    """One place in the agenda, in the order of its fields; `order` tells apart what is due at the same time."""
 
-    __slots__ = ("due", "poll", "priority")
-
-    def __init__(self, poll: P, due: float, priority: int) -> None:
-        self.poll: P | None = poll
-        self.due = due
-        self.priority = priority
+    due: float
+    order: int
+    priority: int
+    poll: P
 
 
 class Agenda(Generic[P]):
     """Polls by due time; among those that are due, the smaller priority first, then the longer waiting.
 
-    A poll stands in it once. Pushing it again keeps the sooner time and the more urgent priority of both.
+    A poll stands in it once. Pushing it again keeps the sooner time and the more urgent priority of both: the entry
+    that it had is left in its heap, and means nothing any more.
     """
 
     def __init__(self) -> None:
-        self._future: list[tuple[float, int, _Entry[P]]] = []
-        self._ready: list[tuple[int, int, _Entry[P]]] = []
         self._entries: dict[P, _Entry[P]] = {}
+        self._future: list[_Entry[P]] = []
+        self._ready: list[tuple[int, _Entry[P]]] = []
         self._order = count()
 
     def __len__(self) -> int:
@@ -52,40 +52,42 @@ class Agenda(Generic[P]):
             if old.due <= due and old.priority <= priority:
                 return
             due, priority = min(old.due, due), min(old.priority, priority)
-            old.poll = None
-        entry = _Entry(poll, due, priority)
-        self._entries[poll] = entry
-        heapq.heappush(self._future, (due, next(self._order), entry))
+        entry = self._entries[poll] = _Entry(due, next(self._order), priority, poll)
+        heapq.heappush(self._future, entry)
 
     def pop(self, at: float) -> tuple[P, int] | None:
         """Take the most urgent poll that is due at `at`, with its priority; None if nothing is."""
-        while self._future and self._future[0][0] <= at:
-            _, order, entry = heapq.heappop(self._future)
-            if entry.poll is not None:
-                heapq.heappush(self._ready, (entry.priority, order, entry))
+        while self._future and self._future[0].due <= at:
+            entry = heapq.heappop(self._future)
+            if self._holds(entry):
+                heapq.heappush(self._ready, (entry.priority, entry))
         while self._ready:
-            entry = heapq.heappop(self._ready)[2]
-            if entry.poll is not None:
+            _, entry = heapq.heappop(self._ready)
+            if self._holds(entry):
                 del self._entries[entry.poll]
                 return entry.poll, entry.priority
         return None
 
     def next_due(self) -> float | None:
         """When something is due next: in the past if something waits already, None if the agenda is empty."""
-        while self._ready and self._ready[0][2].poll is None:
+        while self._ready and not self._holds(self._ready[0][1]):
             heapq.heappop(self._ready)
         if self._ready:
-            return self._ready[0][2].due
-        while self._future and self._future[0][2].poll is None:
+            return self._ready[0][1].due
+        while self._future and not self._holds(self._future[0]):
             heapq.heappop(self._future)
-        return self._future[0][0] if self._future else None
+        return self._future[0].due if self._future else None
 
     def drop(self, priority: int) -> None:
         """Take out all polls of this priority: a newer plan replaces them."""
-        for poll, entry in tuple(self._entries.items()):
-            if entry.priority == priority:
-                entry.poll = None
-                del self._entries[poll]
+        self._entries = {poll: entry for poll, entry in self._entries.items() if entry.priority != priority}
+        # The heaps are made anew: while more urgent polls keep coming, nobody would pop what is left of older plans.
+        self._future = list(self._entries.values())
+        heapq.heapify(self._future)
+        self._ready = []
+
+    def _holds(self, entry: _Entry[P]) -> bool:
+        return self._entries.get(entry.poll) is entry
 
 
 def backoff(failures: int, *, first: float, longest: float, chance: float) -> float:
@@ -118,22 +120,26 @@ def attend(
     """Whose stages to read next, at most `limit`: first those never looked at, then those that moved since the last
     look (longest ago first), then those not looked at for `coarse`. Waiting instances have no stages to read, but one
     look says whether they really wait."""
-    ranked: list[tuple[int, float, InstanceKey]] = []
+    never: list[tuple[datetime, InstanceKey]] = []
+    moved: list[tuple[datetime, InstanceKey]] = []
+    old: list[tuple[datetime, InstanceKey]] = []
+    too_old = at - coarse
     for track in tracks:
-        if track.key in skip or not track.phase.is_live:
-            continue
         looked = track.stages_at
+        if track.phase not in LIVE:
+            continue
         if looked is None:
-            ranked.append((0, _age(track.discovered_at, at), track.key))
+            never.append((track.discovered_at or at, track.key))
         elif track.phase is Phase.RUNNING and track.moved_at is not None and track.moved_at > looked:
-            ranked.append((1, -(at - looked).total_seconds(), track.key))
-        elif at - looked >= coarse:
-            ranked.append((2, -(at - looked).total_seconds(), track.key))
-    return [key for _, _, key in heapq.nsmallest(limit, ranked, key=lambda rank: rank[:2])]
-
-
-def _age(since: datetime | None, at: datetime) -> float:
-    return -(at - since).total_seconds() if since else 0.0
+            moved.append((looked, track.key))
+        elif looked <= too_old:
+            old.append((looked, track.key))
+    chosen: list[InstanceKey] = []
+    for rank in (never, moved, old):
+        if len(chosen) < limit:
+            free = (one for one in rank if one[1] not in skip)
+            chosen += [key for _, key in heapq.nsmallest(limit - len(chosen), free, key=itemgetter(0))]
+    return chosen
 
 
 def vanished(live: Iterable[str], listed: Container[str]) -> list[str]:
