@@ -75,7 +75,7 @@ class Secret:
 
 def _read_secret_file(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"cannot read secret file {path}: {why}") from None
@@ -84,21 +84,25 @@ def _read_secret_file(path: Path) -> str:
     return text
 
 
-_SPAN = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?")
+_SPAN = re.compile(
+    r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?", re.ASCII
+)
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SHORTEST, _LONGEST = 0.001, 1e9  # seconds
 
 
 def read_span(value: Any) -> timedelta:  # Any: whatever YAML holds
     """Read `10s`, `1h30m`, `250ms`, `7d` or a number of seconds; raise ValueError that shows the form."""
+    seconds = 0.0
     if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9:
-        return timedelta(seconds=value)
-    if isinstance(value, str) and value and (match := _SPAN.fullmatch(value)):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    elif isinstance(value, str) and (match := _SPAN.fullmatch(value)):
         seconds = sum(float(text) * _UNITS[unit] for unit, text in match.groupdict().items() if text)
-        if 0 < seconds < 1e9:
-            return timedelta(seconds=seconds)
-    raise ValueError("write a span of time like 10s, 5m, 1h30m or 7d, longer than nothing")
+    if not _SHORTEST <= seconds < _LONGEST:
+        raise ValueError("write a span of time like 10s, 5m, 1h30m or 7d, at least 1ms")
+    return timedelta(seconds=seconds)
 
 
 Span = Annotated[timedelta, BeforeValidator(read_span)]
