@@ -4,11 +4,12 @@ The order of stopping is the nesting below: polling ends first; the stream it fe
 observed and ends; the storage is sealed; its followers end after the last batch; then the outlets, then the store.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from socket import AF_INET, AF_INET6, create_server, socket
 
 import anyio
 import structlog
@@ -72,8 +73,10 @@ class CannotListenError(Exception):
 async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - every line needs locals of earlier ones
     """Run until `outside.stop` is set. Raises CannotListenError, StorageError, or whatever crashed the line."""
     now = outside.now
-    host, port = read_address(config.listen)
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_bind(*read_address(config.listen)))
+        address = _address(listener)
+        external_url = config.external_url or address
         storage = await stack.enter_async_context(_open_storage(config.storage))
         tracks = await storage.load()
         seq = await storage.last_seq()
@@ -97,31 +100,6 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         stack.callback(receive.close)  # whoever creates a stream closes its reading end
         control = Control(sources={source.name: source for source in sources}, stream=send, storage=storage, now=now)
 
-        async def reload() -> None:
-            try:
-                new = outside.reload()
-                ledger.decide_by(_decisions(config, new, external_url))
-            except (ConfigError, ReloadError) as error:
-                metrics.reloaded(False, now())
-                raise ReloadError(str(error)) from error
-            metrics.reloaded(True, now())
-
-        parts = Parts(
-            board=board,
-            bus=bus,
-            control=control,
-            storage=storage,
-            attention=attention,
-            stats=stats,
-            ready=partial(_readiness, board, sources),
-            metrics=metrics.render,
-            reload=reload,
-            now=now,
-            version=__version__,
-        )
-        address = await stack.enter_async_context(_listening(build_web(parts), host, port))
-        external_url = config.external_url or address
-
         channels = {
             section.name: await stack.enter_async_context(_open_channel(section, external_url))
             for section in config.alerts.channels
@@ -135,9 +113,9 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             chance=outside.chance,
             report=metrics.on_delivery,
         )
-        ledger = Ledger(
-            storage=storage, tracks=tracks, seq=seq, decisions=_decisions(config, config, external_url), now=now
-        )
+        decisions = _decisions(config, config, external_url)
+        metrics.expect(decisions.rules.rules)
+        ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now)
         checkpoints = await storage.checkpoints()
         pollers = [
             Poller(
@@ -154,6 +132,30 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         ]
         hooks = (Journal().on_batch, metrics.on_batch, courier.on_batch)
 
+        async def reload() -> None:
+            try:
+                new = _decisions(config, outside.reload(), external_url)
+            except (ConfigError, ReloadError) as error:
+                metrics.reloaded(False, now())
+                raise ReloadError(str(error)) from error
+            ledger.decide_by(new)
+            metrics.expect(new.rules.rules)
+            metrics.reloaded(True, now())
+
+        parts = Parts(
+            board=board,
+            bus=bus,
+            control=control,
+            storage=storage,
+            attention=attention,
+            stats=stats,
+            ready=partial(_readiness, board, sources),
+            metrics=metrics.render,
+            reload=reload,
+            now=now,
+            version=__version__,
+        )
+
         async with anyio.create_task_group() as outlets:
             following, followed = anyio.Event(), anyio.Event()
 
@@ -165,6 +167,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             await following.wait()
             outlets.start_soon(courier.run)
             outlets.start_soon(watch_loop, metrics.loop_lag)
+            await stack.enter_async_context(_serving(build_web(parts), listener))
             async with anyio.create_task_group() as writing:
                 writing.start_soon(ledger.run, receive)
                 async with send, anyio.create_task_group() as polling:
@@ -264,19 +267,29 @@ async def _open_channel(section: ChannelSection, external_url: str) -> AsyncIter
         await channel.aclose()
 
 
+@contextmanager
+def _bind(host: str, port: int) -> Iterator[socket]:
+    """Take the address before anything else is touched: the commonest reason not to start."""
+    try:
+        family = AF_INET6 if ":" in host else AF_INET
+        with create_server((host, port), family=family, backlog=128) as listener:
+            yield listener
+    except OSError as error:
+        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror}; set `listen`") from error
+
+
+def _address(listener: socket) -> str:
+    """What people open, with the port that was really taken."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @asynccontextmanager
-async def _listening(application: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Serve; give the address that people open, with the port that was really taken."""
+async def _serving(application: web.Application, listener: socket) -> AsyncIterator[None]:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_WITHIN)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror}; set `listen`") from error
-        taken = runner.addresses[0][1]
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{taken}"
+        await web.SockSite(runner, listener).start()
+        yield
     finally:
         await runner.cleanup()

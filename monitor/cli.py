@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,6 @@ CRASHED = 70  # EX_SOFTWARE: the line stopped because it could not keep its prom
 app = typer.Typer(
     name="stagewatch",
     help=__doc__.splitlines()[0] if __doc__ else None,
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
@@ -51,14 +51,18 @@ def main() -> None:
     app()
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _common(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version", is_eager=True)] = False,
 ) -> None:
     """Watches MaxCompute instances and Batch Compute jobs, and tells when one fails."""
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(USAGE)
 
 
 # --- the daemon -----------------------------------------------------------------------------------------------------
@@ -119,7 +123,11 @@ def emulate_command(
     set_up(level="warning", form="console", mask=Mask())
 
     async def run(stop: anyio.Event) -> None:
-        async with serve_emulator(options) as emulator:
+        async with AsyncExitStack() as stack:
+            try:
+                emulator = await stack.enter_async_context(serve_emulator(options))
+            except (ValueError, OSError) as error:
+                raise CannotListenError(str(error)) from error
             _say(f"MaxCompute at {emulator.url}/api (project demo, any access id, secret demo-secret)")
             await stop.wait()
 
@@ -188,7 +196,10 @@ def _stop_with_all(group: BaseExceptionGroup[BaseException]) -> NoReturn:
     if bugs is not None:
         raise bugs
     assert known is not None  # noqa: S101 - a group is never empty
-    _stop_with("; ".join(dict.fromkeys(str(error) or type(error).__name__ for error in _leaves(known))), CRASHED)
+    errors = list(_leaves(known))
+    never_began = all(isinstance(error, CannotListenError | ConfigError) for error in errors)
+    said = "; ".join(dict.fromkeys(str(error) or type(error).__name__ for error in errors))
+    _stop_with(said, FAILED if never_began else CRASHED)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -79,6 +79,7 @@ def config(
     store: Path | None,
     hook: str,
     sweep_every: str = "1s",
+    reconcile_every: str = "1s",
     requests_per_second: float = 200,
     listen: str = "127.0.0.1:0",
 ) -> str:
@@ -95,7 +96,7 @@ sources:
     access_id: tester
     access_key: demo-secret
     sweep_every: {sweep_every}
-    reconcile_every: {sweep_every}
+    reconcile_every: {reconcile_every}
     requests_per_second: {requests_per_second}
 alerts:
   channels:
