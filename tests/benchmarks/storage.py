@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from anyio import create_task_group
+import anyio
 
 from monitor.core.alerting import Alert
 from monitor.core.events import PhaseChanged, StageFinished
@@ -154,30 +154,35 @@ async def retire(storage: Storage, count: int) -> None:
     for first in range(0, len(gone), 200):
         await storage.commit(Batch(remove=tuple(key(number) for number in gone[first : first + 200])))
     print(f"remove 200 tracks in a commit: {(perf_counter() - began) / len(gone) * 200 * 1e3:.1f} ms")
+    size, began, compacted = await storage.size(), perf_counter(), anyio.Event()
+
+    async def compact() -> None:
+        await storage.compact(AT + timedelta(days=1))
+        compacted.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(compact)
+        during = await _commit_singly(storage, compacted)
+    print(f"compact {size / 2**20:.0f} MiB in use: {perf_counter() - began:.2f} s")
+    alone = await _commit_singly(storage, anyio.Event(), len(during))
+    for name, waits in (("during it", during), ("without it", alone)):
+        print(
+            f"  {len(waits)} commits {name}: p50 {waits[len(waits) // 2] * 1e3:.1f} ms, "
+            f"p99 {waits[int(len(waits) * 0.99)] * 1e3:.1f} ms, longest {waits[-1] * 1e3:.1f} ms"
+        )
+
+
+async def _commit_singly(storage: Storage, enough: anyio.Event, most: int = 1_000_000) -> list[float]:
+    """How long each of a row of small commits took, sorted."""
     waits: list[float] = []
     seq = await storage.last_seq()
-    size, began = await storage.size(), perf_counter()
-    async with create_task_group() as group:
-        compacted = False
-
-        async def compact() -> None:
-            nonlocal compacted
-            await storage.compact(AT + timedelta(days=1))
-            compacted = True
-
-        group.start_soon(compact)
-        while not compacted:
-            start = perf_counter()
-            await storage.commit(batch([len(waits) % 100], seq, len(waits)))
-            seq += 2
-            waits.append(perf_counter() - start)
-    waits.sort()
-    print(
-        f"compact {perf_counter() - began:.2f} s ({size / 2**20:.0f} to {await storage.size() / 2**20:.0f} MiB "
-        f"in use), "
-        f"{len(waits)} commits meanwhile: p50 {waits[len(waits) // 2] * 1e3:.1f} ms, "
-        f"p99 {waits[int(len(waits) * 0.99)] * 1e3:.1f} ms, longest {waits[-1] * 1e3:.1f} ms"
-    )
+    while not enough.is_set() and len(waits) < most:
+        one = batch([len(waits) % 100], seq, len(waits))
+        start = perf_counter()
+        await storage.commit(one)
+        waits.append(perf_counter() - start)
+        seq += 2
+    return sorted(waits)
 
 
 def _resident() -> int:
