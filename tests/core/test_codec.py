@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
@@ -47,6 +47,7 @@ def any_of(kind: object) -> st.SearchStrategy[Any]:
     return st.one_of(inside)
 
 
+@settings(max_examples=30)
 @given(any_of(Track))
 def test_every_track_comes_back(track: Track) -> None:
     """Equal in every field."""
@@ -54,6 +55,7 @@ def test_every_track_comes_back(track: Track) -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(AnyEvent), ids=lambda kind: kind.__name__)
+@settings(max_examples=30)
 @given(st.data())
 def test_every_event_comes_back(kind: type[AnyEvent], data: st.DataObject) -> None:
     """Equal, and of the same kind."""
@@ -63,6 +65,7 @@ def test_every_event_comes_back(kind: type[AnyEvent], data: st.DataObject) -> No
     assert back == event
 
 
+@settings(max_examples=30)
 @given(any_of(Alert))
 def test_every_alert_comes_back(alert: Alert) -> None:
     """Equal in every field."""
