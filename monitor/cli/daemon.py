@@ -1,0 +1,81 @@
+"""`stagewatch serve` and `stagewatch demo`: the daemon, with time, chance and the environment from here."""
+
+import os
+import random
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+
+from monitor.app import CannotListenError, Outside, serve
+from monitor.cli.exits import FAILED, plain, stop_with
+from monitor.cli.running import CannotStartError, check_address, run
+from monitor.config import Config, ConfigError, load
+from monitor.demo import demo
+from monitor.logs import Mask, set_up
+from monitor.storage.base import StorageError
+
+TOLD = (StorageError, TimeoutError)
+
+
+def run_daemon(file: Path, listen: str | None) -> None:
+    """Serve by this config; `listen` goes before the file's own."""
+    if listen is not None:
+        check_address(listen)
+
+    def read() -> Config:
+        config = load(file, os.environ)
+        return config.model_copy(update={"listen": listen}) if listen is not None else config
+
+    try:
+        config = read()
+    except ConfigError as error:
+        stop_with(str(error), FAILED)
+    set_up(level=config.log.level, form=config.log.format, mask=Mask(config.secrets()))
+
+    async def work(stop: anyio.Event) -> None:
+        try:
+            await serve(config, _outside(stop, read, lambda _: None))
+        except CannotListenError as error:
+            raise CannotStartError(str(error)) from error
+
+    run(work, told=TOLD)
+
+
+def run_demo(listen: str, seed: int, speed: float) -> None:
+    """Everything in one process."""
+    check_address(listen)
+    set_up(level="error", form="console", mask=Mask())
+
+    def say(line: str) -> None:
+        print(plain(line), flush=True)
+
+    def opened(url: str) -> None:
+        print(f"the dashboard          {url}/\n\nCtrl-C ends everything.\n", flush=True)
+
+    async def work(stop: anyio.Event) -> None:
+        try:
+            await demo(
+                listen=listen,
+                seed=seed,
+                speed=speed,
+                show=say,
+                outside=lambda config: _outside(stop, lambda: config, opened),
+            )
+        except CannotListenError as error:
+            raise CannotStartError(str(error)) from error
+
+    run(work, told=TOLD)
+
+
+def _outside(stop: anyio.Event, reload: Callable[[], Config], started: Callable[[str], None]) -> Outside:
+    return Outside(
+        now=lambda: datetime.now(UTC),  # noqa: TID251 - here is where time comes in
+        chance=random.random,
+        epoch=secrets.token_hex(4),
+        stop=stop,
+        reload=reload,
+        started=started,
+    )

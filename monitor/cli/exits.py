@@ -1,0 +1,19 @@
+"""How the command ends: exit codes, and one line on stderr that says why."""
+
+import sys
+from typing import NoReturn
+
+FAILED = 1  # the config or the address is at fault
+USAGE = 2  # also: the daemon cannot be reached, the key is unknown
+CRASHED = 70  # EX_SOFTWARE: the daemon stopped because it could not keep its promises
+
+
+def stop_with(message: str, code: int) -> NoReturn:
+    """End the process. A message of several lines speaks for itself."""
+    print(message if "\n" in message else f"stagewatch: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def plain(text: str) -> str:
+    """A name with control characters in it must not play with the terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -1,0 +1,69 @@
+"""Runs a long-lived command: the loop, the signals that end it, and how a failure is told."""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NoReturn
+
+import anyio
+
+from monitor.cli.exits import CRASHED, FAILED, stop_with
+from monitor.config import read_address
+
+
+class CannotStartError(Exception):
+    """Nothing has begun; the message names the thing and the fix."""
+
+
+def run(work: Callable[[anyio.Event], Awaitable[None]], *, told: tuple[type[Exception], ...]) -> None:
+    """Run until done, or until a signal sets the stop that `work` is given; a second signal ends the process at once.
+
+    Errors of the types `told` are for the operator and become one line; all others are bugs and keep their traceback.
+    """
+
+    async def with_signals() -> None:
+        stop = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_listen_to_signals, stop)
+            await work(stop)
+            tasks.cancel_scope.cancel()
+
+    try:
+        anyio.run(with_signals, backend="asyncio", backend_options={"use_uvloop": sys.platform != "win32"})
+    except BaseExceptionGroup as group:
+        _stop_with_all(group, told)
+
+
+async def _listen_to_signals(stop: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async for number in received:
+            if stop.is_set():
+                os._exit(128 + number)
+            stop.set()
+
+
+def _stop_with_all(group: BaseExceptionGroup[BaseException], told: tuple[type[Exception], ...]) -> NoReturn:
+    kinds: tuple[type[BaseException], ...] = (CannotStartError, *told)
+    known, bugs = group.split(kinds)
+    if bugs is not None or known is None:
+        raise bugs or group
+    errors = list(_leaves(known))
+    said = "; ".join(dict.fromkeys(str(error) or type(error).__name__ for error in errors))
+    stop_with(said, FAILED if all(isinstance(error, CannotStartError) for error in errors) else CRASHED)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def check_address(text: str) -> tuple[str, int]:
+    """Host and port of a `--listen`."""
+    try:
+        return read_address(text)
+    except ValueError as error:
+        stop_with(f"--listen: {error}", FAILED)
