@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
+from functools import lru_cache
 from math import inf
 
 CHINA = timezone(timedelta(hours=8))
@@ -86,18 +87,29 @@ class Clock:
 
 def http_date(wall: float) -> str:
     """RFC 1123 in GMT, as headers and listings want it."""
-    return formatdate(wall, usegmt=True)
+    return _http_date(int(wall))
 
 
 def queue_date(wall: float) -> str:
     """The form of the queueing information: local time of the service and its offset."""
-    return datetime.fromtimestamp(wall, CHINA).strftime("%Y-%m-%d %H:%M:%S +0800")
+    return _queue_date(int(wall))
 
 
 def id_date(wall: float) -> str:
     """The first 17 digits of an instance id: UTC down to the millisecond."""
     moment = datetime.fromtimestamp(wall, UTC)
     return moment.strftime("%Y%m%d%H%M%S") + f"{moment.microsecond // 1000:03d}"
+
+
+# A page of a listing holds a thousand dates, and few different ones.
+@lru_cache(maxsize=4096)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@lru_cache(maxsize=4096)
+def _queue_date(second: int) -> str:
+    return datetime.fromtimestamp(second, CHINA).strftime("%Y-%m-%d %H:%M:%S +0800")
 
 
 def _checked(speed: float) -> float:

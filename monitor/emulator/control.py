@@ -16,7 +16,7 @@ from monitor.emulator.service import MaxCompute, owner_of
 
 PREFIX = "/-/emulator"
 MAX_COUNT = 50_000
-_A_TURN = 200  # instances created before others have their turn
+_A_TURN = 50  # instances created before others have their turn
 _T = TypeVar("_T")
 
 
@@ -85,6 +85,8 @@ class _Levers:
         wanted = await _read(request, NewInstances)
         if not 0 < wanted.count <= MAX_COUNT:
             raise ServiceError(400, "bad_request", f"count must be between 1 and {MAX_COUNT}, not {wanted.count}")
+        if not wanted.owner.isprintable():
+            raise ServiceError(400, "bad_request", "owner must be printable: it stands in a header")
         project = wanted.project or self._service.projects[0]
         self._service.require_project(project)
         owner = wanted.owner or owner_of("emulator")

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from monitor.emulator import documents, workers
+from monitor.emulator import documents, workers, xflow
 from monitor.emulator.documents import Moment
 from monitor.emulator.errors import ServiceError, bad_request
-from monitor.emulator.instances import Instance
+from monitor.emulator.instances import Instance, Steps
 from monitor.emulator.jobs import source_of
 from monitor.emulator.plan import Phase
 from monitor.emulator.service import MaxCompute
@@ -42,8 +42,8 @@ class InstanceApi:
             "instancequota": self._quota,
             "info": self._info,
             "log": self._log,
-            "xresult": self._no_workflow,
-            "xsource": self._no_workflow,
+            "xresult": self._workflow_results,
+            "xsource": self._workflow_source,
         }
 
     async def get(self, request: web.Request, _caller: Caller) -> web.Response:
@@ -143,8 +143,17 @@ class InstanceApi:
             raise ServiceError(404, "NoSuchObject", f"ODPS-0420095: no worker of this instance has the log '{log_id}'")
         return web.Response(text=text)
 
-    async def _no_workflow(self, _request: web.Request, instance: Instance) -> web.Response:
+    async def _workflow_results(self, _request: web.Request, instance: Instance) -> web.Response:
+        return xml(xflow.results(_steps(instance)))
+
+    async def _workflow_source(self, _request: web.Request, instance: Instance) -> web.Response:
+        return xml(documents.DECLARATION + _steps(instance).source)
+
+
+def _steps(instance: Instance) -> Steps:
+    if instance.steps is None:
         raise bad_request(f"instance '{instance.id}' is not a workflow: it was not started with <XflowInstance>")
+    return instance.steps
 
 
 def _require_task(request: web.Request, instance: Instance, otherwise: str = "") -> None:

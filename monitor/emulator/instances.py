@@ -30,12 +30,12 @@ class Result:
     format: str = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
-    """An instance that a workflow started."""
+@dataclass(slots=True)
+class Steps:
+    """What makes an instance a workflow: its submission as XML, and the instances that it has started."""
 
-    name: str
-    id: str
+    source: str
+    begun: "list[Instance]" = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +53,7 @@ class Instance:
     stopped: bool = False
     hidden: bool = False
     notes: dict[str, str] = field(default_factory=dict)  # what `PUT ?info` left
-    children: list[Child] | None = None  # of a workflow
+    steps: Steps | None = None  # of a workflow
     quota_asked: float = -inf  # epoch seconds
     row: str = ""  # the unchanging part of its row in listings of live instances
     bell: asyncio.Event | None = None
@@ -139,7 +139,7 @@ class Book:
                 return
             instance.bell = instance.bell or asyncio.Event()
             try:
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(left if left < inf else None):
                     await instance.bell.wait()
             except TimeoutError:
                 continue

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
+from math import inf
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -18,18 +20,18 @@ from monitor.emulator.paging import Wanted, page
 from monitor.emulator.service import MaxCompute, owner_of
 from monitor.emulator.tokens import Grant
 from monitor.emulator.wire import Caller, Door, base_url, xml
+from monitor.emulator.xflow import read_workflow
 from monitor.emulator.xmltext import escape, parse_document
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
 _INLINE_BYTES = 100_000  # larger submissions are parsed in a thread
-_ROWS_A_TURN = 250  # of a page are written before others have their turn
+_ROWS_A_TURN = 100  # of a page are written before others have their turn
 
 
 def build_app(service: MaxCompute, interceptors: Sequence[Middleware] = ()) -> web.Application:
     """The service as an application. Interceptors see every request before its sender is known; they may answer
     themselves, delay, or raise ServiceError."""
     door, api, instance = Door(service), ProjectApi(service), InstanceApi(service)
-    app = web.Application(middlewares=[door.middleware(), *interceptors], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[door.middleware(), *interceptors])
     routes = app.router
     routes.add_get("/logview/host", api.logview_host, name="logview_host")
     routes.add_get("/webconsole/host", api.webconsole_host, name="webconsole_host")
@@ -95,14 +97,21 @@ class ProjectApi:
         body = await request.read()
         small = len(body) < _INLINE_BYTES
         root = parse_document(body) if small else await asyncio.to_thread(parse_document, body)
-        instance = self._service.submit(project, caller.owner, read_job(root))
+        if workflow := read_workflow(root):
+            instance = self._service.submit_workflow(project, caller.owner, workflow)
+        else:
+            instance = self._service.submit(project, caller.owner, read_job(root))
         location = f"{base_url(request)}{request.path.rstrip('/')}/{instance.id}"
         return web.Response(status=201, headers={"Location": location}, content_type="text/plain", charset="utf-8")
 
     async def list_all(self, request: web.Request, caller: Caller) -> web.Response:
         """All instances, newest first."""
         fits, wanted, project = self._filter(request, caller), _wanted(request), self._project(request)
-        found = page(reversed(self._service.book.all(project).values()), wanted, fits, newest_first=True)
+        book, first = self._service.book, _range(request)[0]
+        alive = request.query.get("status", "").lower() in ("running", "suspended")
+        among = book.live(project) if alive else book.all(project)
+        recent = takewhile(lambda one: book.clock.wall_at(one.submitted) >= first, reversed(among.values()))
+        found = page(recent, wanted, fits, newest_first=True)
         rows = await self._rows(found.instances, documents.listing_row)
         return xml(documents.listing(rows, found.marker, wanted.max_items))
 
@@ -150,15 +159,14 @@ class ProjectApi:
         status, job_name = query.get("status", "").lower(), query.get("jobname", "")
         quota = query.get("quotaIndex") or query.get("quotaindex") or ""
         own = query.get("onlyowner", "").lower() == "yes"
-        first, last = _range(query.get("daterange", ""))
+        _, last = _range(request)
 
         def fits(instance: Instance) -> bool:
             return (
                 (not own or instance.owner == caller.owner)
                 and (not job_name or instance.job.name == job_name)
                 and (not quota or instance.job.quota == quota)
-                and (first is None or clock.wall_at(instance.submitted) >= first)
-                and (last is None or clock.wall_at(instance.submitted) < last)
+                and clock.wall_at(instance.submitted) < last
                 and (not status or Moment(instance, clock).status.lower() == status)
             )
 
@@ -177,14 +185,13 @@ def _wanted(request: web.Request) -> Wanted:
     return Wanted.read(request.query.get("maxitems", ""), request.query.get("marker", ""))
 
 
-def _range(text: str) -> tuple[float | None, float | None]:
-    """`from:to` in epoch seconds, either side may be empty."""
-    if not text:
-        return None, None
+def _range(request: web.Request) -> tuple[float, float]:
+    """`daterange=from:to` in epoch seconds; either side may be empty."""
+    text = request.query.get("daterange", ":")
     first, colon, last = text.partition(":")
     try:
         if not colon:
             raise ValueError
-        return float(first) if first else None, float(last) if last else None
+        return float(first or 0), float(last or inf)
     except ValueError:
         raise bad_request(f"daterange must be from:to in epoch seconds, not '{text[:50]}'") from None

@@ -149,11 +149,12 @@ class Plan:
         """All stages at that moment; none while the instance waits for its first worker."""
         if min(elapsed, self.ends) < self.wait:
             return ()
+        ended = elapsed >= self.ends
+        if ended and self.outcome is Outcome.SUCCESS:
+            return tuple(stage.view(inf) for stage in self.stages)
         at = self._progress(elapsed)
         views = tuple(stage.view(at) for stage in self.stages)
-        if elapsed >= self.ends and self.outcome is not Outcome.SUCCESS:
-            return tuple(_broken_off(view, self.outcome) for view in views)
-        return views
+        return tuple(_broken_off(view, self.outcome) for view in views) if ended else views
 
     def fraction(self, elapsed: float) -> float:
         """Overall progress from 0 to 1, weighted by workers."""
@@ -164,7 +165,8 @@ class Plan:
         for stage in self.stages:
             total = stage.total(at)
             whole += total
-            done += total * stage.percent(at)
+            if at >= stage.starts:
+                done += total * stage.percent(at)
         return done / whole / 100 if whole else 0.0
 
     def wait_position(self, elapsed: float) -> int:

@@ -14,7 +14,7 @@ from time import monotonic
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from monitor.emulator import control, maxcompute
+from monitor.emulator import control, logview, maxcompute
 from monitor.emulator.background import task_group
 from monitor.emulator.clock import Clock
 from monitor.emulator.instances import Book
@@ -25,6 +25,7 @@ from monitor.emulator.sql.engine import Engine
 from monitor.emulator.sqljobs import SqlJobs
 from monitor.emulator.wire import PREFIX
 
+MAX_BODY_BYTES = 16 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +87,7 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
         tasks = await stack.enter_async_context(task_group())
         sql = SqlJobs(book, engine, tasks, limit=options.sql_limit)
         stack.push_async_callback(sql.close)
-        service = MaxCompute(tuple(options.projects), clock, chance, book, sql, RequestLog(monotonic))
+        service = MaxCompute(tuple(options.projects), clock, chance, book, sql, RequestLog(monotonic), tasks)
 
         runner = web.AppRunner(_compose(service, options), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
@@ -103,8 +104,9 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
 
 def _compose(service: MaxCompute, options: EmulatorOptions) -> web.Application:
     """Every service of the emulator at its place on the one port."""
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BODY_BYTES)  # that of an inner application would not count
     app.add_subapp(control.PREFIX, control.build_app(service))
+    app.add_subapp(logview.PREFIX, logview.build_app(service))
     app.add_subapp(PREFIX, maxcompute.build_app(service, options.interceptors))
     return app
 

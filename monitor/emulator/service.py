@@ -1,20 +1,23 @@
 """The state of the emulated MaxCompute service, and what can be done to it: submit, script, stop."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from monitor.emulator.clock import Clock
 from monitor.emulator.errors import ServiceError
-from monitor.emulator.instances import Book, Instance, Result
+from monitor.emulator.instances import Book, Instance, Result, Steps
 from monitor.emulator.jobs import Job
-from monitor.emulator.plan import Outcome
+from monitor.emulator.plan import Outcome, Plan
 from monitor.emulator.requestlog import RequestLog
 from monitor.emulator.scenario import Recipe, play
 from monitor.emulator.sql.errors import SqlError
 from monitor.emulator.sqljobs import PENDING, SqlJobs
 from monitor.emulator.tokens import Tokens
+from monitor.emulator.xflow import Workflow, see_through
 
 SECRET = "demo-secret"  # noqa: S105 - the published secret of the emulator
 STOP_SECONDS = 0.2  # emulated, until a stop takes effect
@@ -35,6 +38,7 @@ class MaxCompute:
     book: Book
     sql: SqlJobs
     log: RequestLog
+    tasks: asyncio.TaskGroup
     tokens: Tokens = field(default_factory=lambda: Tokens(secrets.token_bytes(32)))
 
     def require_project(self, project: str) -> None:
@@ -58,6 +62,14 @@ class MaxCompute:
         self.sql.start(instance)
         return instance
 
+    def submit_workflow(self, project: str, owner: str, workflow: Workflow) -> Instance:
+        """Takes in a workflow and starts its steps."""
+        parent = self.book.add(project, owner, workflow.job, Plan(wait=0.0, ends=inf))
+        child = self.submit(project, owner, workflow.child)
+        parent.steps = Steps(workflow.source, [child])
+        self.tasks.create_task(see_through(self.book, parent, child))
+        return parent
+
     def script(self, project: str, owner: str, job_name: str, priority: int, recipe: Recipe) -> Instance:
         """Takes in an instance that follows a scenario instead of a query."""
         plan, result = play(recipe)
@@ -77,6 +89,9 @@ class MaxCompute:
             return
         instance.stopped = True
         self.sql.stop(instance)
+        for child in instance.steps.begun if instance.steps else ():
+            if not self.book.ended(child):
+                self.stop(child)
         at = min(self.book.elapsed(instance) + STOP_SECONDS, instance.plan.ends)
         text = str(SqlError("ODPS-0120031", "the instance was stopped"))
         self.book.revise(instance, instance.plan.cut(at, Outcome.CANCELLED), Result(text))

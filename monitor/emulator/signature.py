@@ -94,6 +94,7 @@ def _credential(header: str) -> tuple[str, tuple[str, str] | None, str]:
         scheme != "ODPS"
         or not access_id
         or "," in access_id  # would not survive in a bearer token
+        or not access_id.isprintable()
         or not signature
         or (scope and (len(scope) != 4 or tuple(scope[2:]) != V4_SUFFIX))
     ):

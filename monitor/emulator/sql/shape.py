@@ -46,17 +46,27 @@ def parts_of(script: Script, settings: Mapping[str, str], chance: Random) -> tup
 
 
 def _tables_read(statement: Statement) -> int:
+    """How often tables are named after `from` and `join`, other than those that the statement itself defines."""
     tokens = statement.tokens
-    named_inside = {
-        token.value.lower()
-        for token, after, bracket in zip(tokens, tokens[1:], tokens[2:], strict=False)
-        if token.is_name and after.says("as") and bracket.says("(")
-    }
-    count = 0
-    for before, token in pairwise(tokens):
-        if before.says("from", "join") and token.is_name and token.value.lower() not in named_inside:
-            count += 1
-    return count
+    defined = _defined(tokens)
+    return sum(
+        before.says("from", "join") and token.is_name and token.value.lower() not in defined
+        for before, token in pairwise(tokens)
+    )
+
+
+def _defined(tokens: Sequence[Token]) -> set[str]:
+    """The names of `with name as (..), other(column, ..) as (..)`, in lower case."""
+    names = set()
+    for at in range(1, len(tokens) - 1):
+        if tokens[at].says("as") and tokens[at + 1].says("("):
+            back = at - 1
+            if tokens[back].says(")"):
+                while back > 0 and not tokens[back].says("("):
+                    back -= 1
+                back -= 1
+            names.add(tokens[max(0, back)].value.lower())
+    return names
 
 
 def _shuffles(tokens: Sequence[Token]) -> int:

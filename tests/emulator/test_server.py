@@ -1,0 +1,90 @@
+import asyncio
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from monitor.emulator.server import EmulatorOptions, serve
+
+ENDLESS = "with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r"
+
+
+@pytest.mark.asyncio
+async def test_it_says_where_it_is(visit: Any) -> None:
+    """On a free port of its own."""
+    async with visit(host="localhost") as site:
+        assert site.emulator.url == f"http://localhost:{site.emulator.port}"
+        assert site.emulator.endpoint == f"{site.emulator.url}/api"
+
+
+@pytest.mark.asyncio
+async def test_two_emulators_do_not_know_each_other(visit: Any) -> None:
+    """There is nothing global."""
+    async with visit(speed=0) as one, visit(speed=0) as other:
+        (id_,) = await one.script()
+        path = f"/projects/demo/instances/{id_}"
+        assert (await one.get(path)).status == 200
+        assert (await other.get(path)).status == 404
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "emulator.example", "::"])
+async def test_it_listens_to_this_machine_only(host: str) -> None:
+    """Unless one allows others on purpose; the message says how."""
+    with pytest.raises(ValueError, match=rf"host: '{host}' is not a loopback address.*allow"):
+        async with serve(EmulatorOptions(host=host)):
+            pytest.fail("it serves")
+
+
+@pytest.mark.asyncio
+async def test_others_can_be_allowed_on_purpose() -> None:
+    """Then it listens everywhere."""
+    async with serve(EmulatorOptions(host="0.0.0.0", allow_remote=True)) as emulator:
+        assert emulator.port > 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("options", "why"), [({"projects": ()}, "projects: name at least one"), ({"speed": -1}, "speed")]
+)
+async def test_senseless_options_are_refused(options: dict[str, Any], why: str) -> None:
+    """Before anything is opened."""
+    with pytest.raises(ValueError, match=why):
+        async with serve(EmulatorOptions(**options)):
+            pytest.fail("it serves")
+
+
+@pytest.mark.asyncio
+async def test_a_taken_port_is_an_error_of_the_system() -> None:
+    """And leaves nothing running."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError, match="address already in use"):
+            async with serve(EmulatorOptions(port=taken.getsockname()[1])):
+                pytest.fail("it serves")
+
+
+@pytest.mark.asyncio
+async def test_what_the_block_raises_comes_out_as_it_is(visit: Any) -> None:
+    """Not wrapped in a group."""
+    with pytest.raises(KeyError, match="mine"):
+        async with visit(lively=True):
+            raise KeyError("mine")
+
+
+@pytest.mark.asyncio
+async def test_it_stops_at_once_whatever_goes_on(visit: Any) -> None:
+    """Endless queries, held requests and the workload end within a second."""
+    async with asyncio.TaskGroup() as tasks:
+        async with visit(lively=True) as site:
+            for _ in range(12):
+                id_ = await site.submit(ENDLESS)
+            held = tasks.create_task(site.get(f"/projects/demo/instances/{id_}?instancestatus"))
+            while site.instance(id_).bell is None:
+                await site.get("/tenants")
+            began = time.monotonic()
+            site.emulator.maxcompute.book.close()
+            assert (await held).find("Status") == "Running"
+        assert time.monotonic() - began < 1
