@@ -36,7 +36,8 @@ const freshness = new Freshness($("sources"), $("connection"), $("alarm"), {
   },
   answered: () => feed.hurry(),
   source: (name) => show({ source: toggled(view.source, name) }),
-  stale: (isStale, isLost) => {
+  stale: (isStale, isLost, places) => {
+    table.mark(places);
     document.body.classList.toggle("stale", isLost);
     document.title = `${isStale ? "⚠ " : ""}Stagewatch`;
   },

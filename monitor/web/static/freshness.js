@@ -11,7 +11,7 @@ const OLD_AT_LEAST = 30;
 const MISSED_SWEEPS = 3;
 
 export class Freshness {
-  // on: {projects(list), answered(), source(name), stale(text, isLoud)}
+  // on: {projects(list), answered(), source(name), stale(isAnythingOld, isConnectionLost, places that do not answer)}
   constructor(box, connection, alarm, on) {
     this.box = box;
     this.connection = connection;
@@ -24,6 +24,7 @@ export class Freshness {
     this.feed = { name: "connecting", retryAt: 0 };
     this.rhythm = new Map(); // place -> {swept, seconds}: how far apart its sweeps are
     this.chosen = [];
+    this.old = [];
     this.badges = new Map();
     this.timer = null;
     this.startedAt = Date.now();
@@ -101,7 +102,7 @@ export class Freshness {
     else if (old.length) text = `No fresh data: ${old.join("; ")}.`;
     this.alarm.hidden = !text;
     setText(this.alarm, text);
-    this.on.stale(Boolean(text), word === "not live");
+    this.on.stale(Boolean(text), word === "not live", this.old);
   }
 
   // Draw the badges; return a sentence for each source that is too old to be believed.
@@ -116,6 +117,7 @@ export class Freshness {
       bySource.get(it.source).push({ ...it, age, isOld: !it.up || (age !== null && age > limit) });
     }
     const said = [];
+    this.old = [...bySource.values()].flat().filter((it) => it.isOld).map((it) => `${it.source}/${it.project}`);
     for (const [name, projects] of bySource) {
       const aged = projects.filter((it) => it.age !== null).map((it) => it.age);
       const oldest = aged.length ? Math.max(...aged) : null;

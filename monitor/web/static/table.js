@@ -30,6 +30,7 @@ export class Table {
     this.usedAt = 0;
     this.orderedAt = 0;
     this.inSight = 0; // rows
+    this.stale = new Set(); // source/project that do not answer: what stands here of them may be wrong by now
     this.build();
   }
 
@@ -231,12 +232,21 @@ export class Table {
   }
 
   fillNote(row, it) {
-    const tags = it.verdicts.map((verdict) => verdict.replaceAll("_", " "));
+    const isStale = LIVE.has(it.phase) && this.stale.has(`${it.source}/${it.project}`);
+    row.node.classList.toggle("old", isStale);
+    const tags = [...(isStale ? ["stale"] : []), ...it.verdicts.map((verdict) => verdict.replaceAll("_", " "))];
     if (row.tags.childElementCount !== tags.length || row.tags.textContent !== tags.join(""))
       row.tags.replaceChildren(...tags.map((tag) => el("span", "tag", tag)));
     const text = noteOf(it);
     setText(row.said, line(text));
     setTitle(row.cells.note, title(text));
+  }
+
+  // These projects do not answer.
+  mark(stale) {
+    if ([...stale].join() === [...this.stale].join()) return;
+    this.stale = new Set(stale);
+    for (const row of this.rows) if (row.key !== null) this.fill(row, Date.now());
   }
 
   // Each second: what ticks in the rows that are seen.
