@@ -48,7 +48,7 @@ class MaxComputeSource:
         self.projects = section.projects
         timeout = section.timeout.total_seconds()
         discover = section.discover
-        self._jobs = None if discover is None else re.compile(discover.jobs)
+        self._jobs = None if discover is None else re.compile(discover.jobs, re.DOTALL)  # a name may hold a newline
         account = Account(
             access_id=section.access_id,
             access_key=section.access_key,

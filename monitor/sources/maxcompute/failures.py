@@ -58,6 +58,8 @@ _CATEGORIES = {
     "ODPS-014000": Category.SYSTEM,
     "ODPS-014017": Category.PERMISSION,  # sandbox violation
     "ODPS-0410": Category.PERMISSION,
+    "ODPS-041006": Category.SYSTEM,
+    "ODPS-041007": Category.SYSTEM,
     "ODPS-0420": Category.CODE,
     "ODPS-042009": Category.PERMISSION,
     "ODPS-042015": Category.SYSTEM,

@@ -24,6 +24,9 @@ QUEUEING = "Waiting for scheduling"
 _LARGEST = 2**53
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) ?([+-])(\d\d):?(\d\d)", re.ASCII)
 
+# An escaped backslash, a pair of surrogates, or half a pair: what is left of a character that was cut in two.
+_SURROGATES = re.compile(r"(\\\\|\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w)|\\u[dD][89a-fA-F]\w\w")
+
 
 class SubStatus(Struct, frozen=True, gc=False):
     """What the scheduler says it is doing."""
@@ -143,7 +146,7 @@ def _unwrap(content: str) -> str:
 
 def _read_one_by_one(text: str) -> Entries:
     try:
-        pieces = _PIECES.decode(text)
+        pieces = _PIECES.decode(_SURROGATES.sub(lambda found: found.group(1) or r"\ufffd", text))
     except _UNREADABLE as error:
         raise malformed(f"the <Content> is not a JSON array: {error}") from None
     entries: list[Entry] = []

@@ -128,7 +128,7 @@ def test_a_new_day_derives_a_new_key() -> None:
     assert back == first
 
 
-# --- pyodps, live -----------------------------------------------------------------------------------------------------
+# --- pyodps, live ---------------------------------------------------------------------------------------------------
 
 
 def prepared(method: str, path: str, params: Mapping[str, str], content_type: str) -> requests.PreparedRequest:
@@ -206,7 +206,7 @@ def test_an_application_as_pyodps_signs_it() -> None:
     assert ours["application-authentication"] == request.headers["application-authentication"]
 
 
-# --- the query --------------------------------------------------------------------------------------------------------
+# --- the query ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
