@@ -48,8 +48,15 @@ _SCENARIOS: Mapping[str, int] = {
     "dynamic_total": 10,
     "long_queue": 4,
     "suspended": 3,
+    "stall": 3,
     "cancelled": 2,
 }
+_MESSAGES = (
+    "ODPS-0123131:User defined function exception - Traceback: KeyError: 'city' in parse_address.py line 41",
+    "ODPS-0123144:Fuxi job failed - kInstanceMonitorTimeout CRASH_EXIT, usually caused by bad udf performance",
+    "ODPS-0123049:buffer overflow - memory of the reducer exhausted by a skewed join key",
+    "ODPS-0010000:System internal error - fuxi job failed, WorkerPackageNotExist",
+)
 
 
 async def keep_busy(service: MaxCompute, chance: Random) -> None:
@@ -84,6 +91,7 @@ def _submit(service: MaxCompute, project: str, chance: Random) -> Instance:
         wait=chance.uniform(30, 90) if scenario == "long_queue" else chance.uniform(0.5, 10),
         outcome=failing,
         workers=chance.choice((None, 3, 12, 60, 250)) if scenario != "many_workers" else None,
-        pause=chance.uniform(10, 30),
+        pause=chance.uniform(15, 120 if scenario == "stall" else 30),
+        message=chance.choice(_MESSAGES),
     )
     return service.script(project, owner, name, chance.choice((DEFAULT_PRIORITY, DEFAULT_PRIORITY, 5, 1)), recipe)
