@@ -17,7 +17,8 @@ from monitor.storage.base import Attempt, Batch, Delivery, DeliveryState, Outcom
 
 GRACE = timedelta(seconds=60)  # a lease outlives the try that it is for
 SETTLE_WITHIN = 30.0  # seconds; what was sent is remembered as sent, even while the daemon stops
-LONGEST_PAUSE = timedelta(minutes=1)  # of a whole channel, where the receiver names no time
+LONGEST_PAUSE = timedelta(seconds=10)  # of a whole channel: it keeps the order, but may not hold others up for long
+DOWN_AFTER = 2  # failures in a row: one may be about one alert, or pass
 LONGEST_WISH = timedelta(hours=1)  # a receiver that asks for more means something else
 
 log = structlog.get_logger()
@@ -117,7 +118,7 @@ class Courier:
         self._tell(line, failure)
         if failure is None or failure.permanent:
             return 0.0
-        return max(wish, min(self._backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds(), wait))
+        return max(wish, min(self._backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds()))
 
     async def _send(self, notifier: Notifier, alert: Alert) -> tuple[Receipt, NotifyError | None]:
         try:
@@ -130,7 +131,9 @@ class Courier:
             return Receipt(), NotifyError(Reason.TIMEOUT, text, permanent=False)
         except Exception as error:  # a bug in one channel must not stop the others: it is told, and tried again
             log.exception("channel_crashed", channel=notifier.name, alert=alert.id)
-            return Receipt(), NotifyError(Reason.CRASHED, repr(error), permanent=False)
+            return Receipt(), NotifyError(
+                Reason.CRASHED, f"{type(error).__name__} in the channel's own code: see the log", permanent=False
+            )
 
     def _after(self, failure: NotifyError, alert: Alert, attempt: Attempt, wait: float) -> Outcome:
         due = self._now() + timedelta(seconds=wait)
@@ -144,16 +147,17 @@ class Courier:
 
     def _tell(self, line: _Line, failure: NotifyError | None) -> None:
         """Speak when a channel begins to fail and when it takes alerts again."""
-        now = anyio.current_time()
+        now, channel = anyio.current_time(), line.notifier.name
         if failure is None or failure.permanent:
-            if line.failures:
-                log.info("channel_up", channel=line.notifier.name, lasted=round(now - line.since, 1))
+            if line.failures >= DOWN_AFTER:
+                log.info("channel_up", channel=channel, lasted=round(now - line.since, 1))
             line.failures = 0
             return
         if not line.failures:
             line.since = now
-            log.error("channel_down", channel=line.notifier.name, reason=failure.reason, detail=str(failure))
         line.failures += 1
+        if line.failures == DOWN_AFTER:
+            log.error("channel_down", channel=channel, reason=failure.reason, detail=str(failure))
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         try:

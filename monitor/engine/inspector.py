@@ -5,15 +5,17 @@ watches, again and again; and what attention has planned, which may as well not 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NoReturn
 
 import anyio
 import anyio.lowlevel
 import structlog
 from anyio.streams.memory import MemoryObjectSendStream
+from msgspec.structs import replace
 
 from monitor.core.events import Gone, Missed, Reconciled, Seen
-from monitor.core.model import InstanceKey
+from monitor.core.model import InstanceKey, Track
 from monitor.core.schedule import Pace, attend
 from monitor.engine.attention import Attention
 from monitor.engine.backlog import Backlog
@@ -24,6 +26,7 @@ from monitor.engine.trouble import Tries, Trouble
 from monitor.sources.base import Detail, Priority, Source
 
 DEGRADE_AFTER = 3  # failures in a row: then ask only whether it failed, and alert without its text
+FIRST_PLAN_AFTER = 2.0  # seconds, in which the first sweeps fill the board
 TELL_AFTER = 5  # failures in a row: a minute or two of trying
 UNDECIDED = Trouble("undecided", "the service says that it ended, but not how")
 
@@ -56,10 +59,14 @@ class Inspector:
         self._now = now
         self._rota: Rota[InstanceKey] = Rota(first=pace.watch_every, chance=chance)
         self._under_way: set[InstanceKey] = set()
+        self._unanswered: dict[InstanceKey, int] = {}  # whose outcome is asked for, and how often that failed
         attention.when_watched(self._watch)
 
     def ask_outcome(self, key: InstanceKey) -> None:
         """It is not listed as live, or listed as over: ask until it is known what became of it."""
+        if key not in self._unanswered:
+            self._unanswered[key] = 0
+            self._rota.succeeded(key)  # trouble with its stages was another matter
         self._ask(key, Priority.OUTCOME)
 
     async def move_checkpoint(self, project: str) -> None:
@@ -73,6 +80,7 @@ class Inspector:
         while True:
             key, priority = await self._rota.next()
             if self._is_moot(key, priority):
+                self._unanswered.pop(key, None)
                 continue
             self._under_way.add(key)
             try:
@@ -80,9 +88,10 @@ class Inspector:
             finally:
                 self._under_way.discard(key)
             if isinstance(got, Trouble):
-                self._ask_again(key, priority, got)
+                self._ask_again(key, got)
                 continue
             self._rota.succeeded(key)
+            self._unanswered.pop(key, None)
             if backlog := self._backlogs.get(key.project):
                 backlog.answer(key)
                 await self.move_checkpoint(key.project)
@@ -104,38 +113,37 @@ class Inspector:
         if key not in self._under_way:
             self._rota.ask(key, priority, after=after, rested=rested)
 
-    def _ask_again(self, key: InstanceKey, priority: Priority, trouble: Trouble) -> None:
+    def _ask_again(self, key: InstanceKey, trouble: Trouble) -> None:
         """Let it rest, then ask for what must be known; stages that nobody watches wait for a later plan."""
-        setback = self._rota.failed(key, retry_after=trouble.retry_after)
-        if priority is Priority.OUTCOME or self._is_lead(key):
-            self._ask(key, Priority.OUTCOME)
-            if setback.failures == TELL_AFTER:
+        self._rota.failed(key, retry_after=trouble.retry_after)
+        if key in self._unanswered:
+            self._unanswered[key] += 1
+            if self._unanswered[key] == TELL_AFTER:
                 log.warning("outcome_unknown", instance=str(key), reason=trouble.reason, detail=trouble.detail)
+            self._ask(key, Priority.OUTCOME)
         elif key in self._attention:
             self._ask(key, Priority.WATCHED)
 
     def _is_moot(self, key: InstanceKey, priority: Priority) -> bool:
         """Whether the answer is known, or nobody wants it any more, since it was asked for."""
-        if self._is_lead(key):
+        backlog = self._backlogs.get(key.project)
+        if backlog is not None and key in backlog:
             return False
         track = self._board.get(key)
         if track is not None and track.phase.is_terminal:
             return True
         return priority is Priority.WATCHED and key not in self._attention
 
-    def _is_lead(self, key: InstanceKey) -> bool:
-        backlog = self._backlogs.get(key.project)
-        return backlog is not None and key in backlog
-
     def _detail(self, key: InstanceKey, priority: Priority) -> Detail:
         if priority > Priority.OUTCOME:
             return Detail.STAGES
-        if self._rota.failures(key) >= DEGRADE_AFTER:
+        failures = self._unanswered.get(key, 0)
+        if failures >= DEGRADE_AFTER:
             return Detail.PHASE
         track = self._board.get(key)
         had_stages = track is not None and any(task.stages for task in track.tasks)
-        # an instance whose stages were shown must not end with them half-way on the screen
-        return Detail.STAGES if key in self._attention or had_stages else Detail.OUTCOME
+        # An instance whose stages were shown must not end with them half-way on the screen; its end is worth more.
+        return Detail.STAGES if not failures and (key in self._attention or had_stages) else Detail.OUTCOME
 
     # --- attention ---
 
@@ -149,14 +157,21 @@ class Inspector:
         after = max(0.0, (self._pace.watch_every - ago).total_seconds())
         self._ask(key, Priority.WATCHED, after=after, rested=False)
 
-    async def plan_attention(self) -> None:
+    async def plan(self) -> NoReturn:
+        """Once per round of sweeps, however many projects there are, choose whose stages to read; until cancelled."""
+        every = self._pace.sweep_every.total_seconds()
+        await anyio.sleep(min(every, FIRST_PLAN_AFTER))
+        while True:
+            await self._choose()
+            await anyio.sleep(every)
+
+    async def _choose(self) -> None:
         """Replace what is left of the last plan: what was interesting then may be over by now.
 
         A slice at a time: the best of all so far against the next slice.
         """
         self._rota.drop(Priority.ATTENTION)
         self._rota.forgive(lambda key: key in self._under_way or self._is_live(key))
-        resting = self._rota.resting()
         live = [
             track
             for project in self._source.projects
@@ -165,9 +180,9 @@ class Inspector:
         chosen: list[InstanceKey] = []
         for start in range(0, len(live), ROWS_A_SLICE):
             best = [track for key in chosen if (track := self._board.get(key))]
-            free = [track for track in live[start : start + ROWS_A_SLICE] if track.key not in resting]
+            free = [track for track in live[start : start + ROWS_A_SLICE] if self._may_be_planned(track.key)]
             chosen = attend(
-                best + [track for track in free if track.key not in self._rota],
+                map(self._as_looked_at, best + free),
                 at=self._now(),
                 coarse=self._pace.coarse,
                 limit=self._pace.attention_per_sweep(),
@@ -176,6 +191,14 @@ class Inspector:
             await anyio.lowlevel.checkpoint()
         for key in chosen:
             self._ask(key, Priority.ATTENTION)
+
+    def _may_be_planned(self, key: InstanceKey) -> bool:
+        return key not in self._rota and not self._rota.rests(key)
+
+    def _as_looked_at(self, track: Track) -> Track:
+        """A look that failed was a look, too: others come first now."""
+        ago = self._rota.failed_ago(track.key)
+        return track if ago is None else replace(track, stages_at=self._now() - timedelta(seconds=ago))
 
     def _is_live(self, key: InstanceKey) -> bool:
         track = self._board.get(key)

@@ -6,7 +6,6 @@ sweep. Whatever is learned, also that nothing was, goes into the stream as obser
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from math import inf
 
 import anyio
 import structlog
@@ -71,7 +70,6 @@ class Poller:
             now=now,
             chance=chance,
         )
-        self._plan_due = -inf
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -89,6 +87,7 @@ class Poller:
             # the source answers so many requests at once: one place stays free for listings
             for _ in range(max(1, self._pace.concurrency - 1)):
                 workers.start_soon(self._inspector.serve)
+            workers.start_soon(self._inspector.plan)
 
     # --- sweeps ---
 
@@ -105,7 +104,6 @@ class Poller:
             await self._stream.send((Swept(self._source.name, project, self._now(), got),))
             for instance in vanished(self._board.live(self._source.name, project), got):
                 self._inspector.ask_outcome(InstanceKey(self._source.name, project, instance))
-            await self._plan_attention()
             if self._sweeps.succeeded(project):
                 # it is back: what ended meanwhile is not in any sweep
                 self._reconciles.ask(project, Priority.OUTCOME, rested=False)
@@ -128,12 +126,6 @@ class Poller:
             return self._source.discovers(got)
         ended = track.phase.is_terminal and got.attempt <= track.attempt
         return not ended or track.phase_since is None or got.at - track.phase_since >= LINGERS
-
-    async def _plan_attention(self) -> None:
-        """Once per round of sweeps, however many projects there are."""
-        if anyio.current_time() >= self._plan_due:
-            self._plan_due = anyio.current_time() + 0.9 * self._pace.sweep_every.total_seconds()
-            await self._inspector.plan_attention()
 
     # --- reconciles ---
 

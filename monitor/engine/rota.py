@@ -22,6 +22,7 @@ class Setback:
     """Failures of one poll in a row. Times are those of the loop's clock, in seconds."""
 
     since: float
+    latest: float
     failures: int = 0
     until: float = 0.0
 
@@ -72,7 +73,8 @@ class Rota(Generic[P]):
     def failed(self, poll: P, *, retry_after: float = 0.0) -> Setback:
         """Count a failure, and let the poll rest: for as long as the service asked, or by back-off."""
         now = anyio.current_time()
-        setback = self._setbacks.setdefault(poll, Setback(since=now))
+        setback = self._setbacks.setdefault(poll, Setback(since=now, latest=now))
+        setback.latest = now
         setback.failures += 1
         rest = backoff(setback.failures, first=self._first, longest=self._longest, chance=self._chance())
         setback.until = now + max(rest, min(retry_after, LONGEST_WISH.total_seconds()))
@@ -82,15 +84,15 @@ class Rota(Generic[P]):
         """It was answered; what is over by that."""
         return self._setbacks.pop(poll, None)
 
-    def failures(self, poll: P) -> int:
-        """How often in a row it has failed."""
+    def rests(self, poll: P) -> bool:
+        """Whether it failed and its back-off is not over."""
         setback = self._setbacks.get(poll)
-        return setback.failures if setback else 0
+        return setback is not None and setback.until > anyio.current_time()
 
-    def resting(self) -> set[P]:
-        """Those that failed and whose back-off is not over."""
-        now = anyio.current_time()
-        return {poll for poll, setback in self._setbacks.items() if setback.until > now}
+    def failed_ago(self, poll: P) -> float | None:
+        """Seconds since it failed the last time; None if it did not fail, or succeeded since."""
+        setback = self._setbacks.get(poll)
+        return None if setback is None else anyio.current_time() - setback.latest
 
     def forgive(self, matters: Callable[[P], bool]) -> None:
         """Forget the failures of polls that nobody asks for any more and that do not matter."""
