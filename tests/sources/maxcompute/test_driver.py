@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from monitor.core.events import Seen
 from monitor.core.model import InstanceKey, Phase
+from monitor.emulator.server import EmulatorOptions, serve
 from monitor.sources.base import Detail, Priority, Reason, RequestReport, SourceError
 from monitor.sources.maxcompute import MaxComputeSource
 from tests.sources.scripted import (
@@ -140,6 +142,22 @@ async def test_two_sources_share_nothing() -> None:
         seen = await other.inspect(KEY, Detail.PHASE, Priority.SWEEP)
     assert isinstance(seen, Seen)
     assert (one.name, other.name, one.kind, one.projects) == ("warehouse", "lake", "maxcompute", ("analytics",))
+
+
+@pytest.mark.parametrize("region", [None, "cn-hangzhou"])
+@pytest.mark.asyncio
+async def test_signatures_that_somebody_else_verifies(region: str | None) -> None:
+    """The emulator shares no code with us and checks every signature: each is taken the first time, both ways."""
+    reports: list[RequestReport] = []
+    async with serve(EmulatorOptions()) as emulator:
+        read = section(emulator.endpoint, projects=["demo"], access_key="demo-secret", region=region)
+        source = MaxComputeSource(read, now=lambda: datetime.now(UTC), report=reports.append)  # noqa: TID251 - it checks
+        assert [page.ids async for page in source.sweep("demo")] == [()]
+        await source.inspect(InstanceKey("warehouse", "demo", "nobody"), Detail.PHASE, Priority.SWEEP)
+        token = (await source.logview(InstanceKey("warehouse", "demo", "nobody"), 1)).rpartition("token=")[2]
+        await source.aclose()
+    assert token
+    assert {it.result for it in reports} == {"ok", Reason.NOT_FOUND}  # nothing is found, and nothing is unauthorized
 
 
 def test_it_is_built_without_a_loop() -> None:

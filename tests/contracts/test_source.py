@@ -1,0 +1,366 @@
+"""What every source driver promises, see `monitor/sources/base.py`. Each test runs over each driver and its service.
+
+A driver joins with a ground: its service on this machine, where instances meet the fate they are given.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import pytest
+from aiohttp import ClientSession
+
+from monitor.core.events import Gone, Seen
+from monitor.core.model import LIVE, InstanceKey, Phase
+from monitor.emulator.server import Emulator, EmulatorOptions, serve
+from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, Source, SourceError
+from monitor.sources.maxcompute import MaxComputeSection, MaxComputeSource
+
+pytestmark = pytest.mark.asyncio
+
+TEXT = "ODPS-0123131:User defined function exception - made up"
+
+
+class Ground(Protocol):
+    """A service to try a driver on. Time stands still but for `begin`, which lets each fate come about."""
+
+    project: str
+    reports: list[RequestReport]
+    unknown_id: str
+
+    def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AbstractAsyncContextManager[Source]:
+        """A driver, closed when the block ends; perhaps with a wrong key, or where nobody listens."""
+        ...
+
+    async def begin(self, *fates: Phase) -> list[InstanceKey]:
+        """Instances that stand so, in this order; failed ones leave TEXT."""
+        ...
+
+
+# --- grounds ----------------------------------------------------------------------------------------------------------
+
+RECIPES: dict[Phase, dict[str, Any]] = {
+    Phase.WAITING: {"wait": 100_000},
+    Phase.RUNNING: {"wait": 0, "seconds": 1_500},
+    Phase.SUSPENDED: {"wait": 0, "seconds": 1_000, "scenario": "suspended"},
+    Phase.SUCCEEDED: {"wait": 0, "seconds": 10},
+    Phase.FAILED: {"wait": 0, "seconds": 10, "outcome": "failed", "message": TEXT},
+    Phase.CANCELLED: {"wait": 0, "seconds": 10, "outcome": "cancelled"},
+}
+
+
+@dataclass
+class MaxComputeGround:
+    """The emulator of MaxCompute."""
+
+    emulator: Emulator
+    session: ClientSession
+    reports: list[RequestReport]
+    project: str = "demo"
+    unknown_id: str = "20010101000000000gnobody000"
+
+    @asynccontextmanager
+    async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
+        section = MaxComputeSection.model_validate(
+            {
+                "type": "maxcompute",
+                "name": "warehouse",
+                "endpoint": "http://127.0.0.1:9/api" if nobody_there else self.emulator.endpoint,
+                "projects": [self.project],
+                "access_id": "me",
+                "access_key": "made-up-wrong-key" if wrong_key else "demo-secret",
+                "requests_per_second": 1000,
+            }
+        )
+        source = MaxComputeSource(section, now=now, report=self.reports.append, jitter=lambda: 0.0)
+        try:
+            yield source
+        finally:
+            await source.aclose()
+
+    async def begin(self, *fates: Phase) -> list[InstanceKey]:
+        keys = []
+        for fate in fates:
+            made = await self._control("instances", RECIPES[fate])
+            keys.append(InstanceKey("warehouse", self.project, made["ids"][0]))
+        await self._control("clock", {"advance": 600})
+        return keys
+
+    async def _control(self, lever: str, body: dict[str, Any]) -> Any:
+        async with self.session.post(f"{self.emulator.url}/-/emulator/{lever}", json=body) as answer:
+            assert answer.status in {200, 201}, await answer.text()
+            return await answer.json()
+
+
+@asynccontextmanager
+async def maxcompute() -> AsyncIterator[Ground]:
+    """The emulator, its clock stopped."""
+    async with serve(EmulatorOptions(speed=0)) as emulator, ClientSession() as session:
+        yield MaxComputeGround(emulator, session, [])
+
+
+def now() -> datetime:
+    """The clock that the service goes by as well."""
+    return datetime.now(UTC)  # noqa: TID251 - the service judges signatures by the wall clock
+
+
+Open = Callable[[], AbstractAsyncContextManager[Ground]]
+
+
+@pytest.fixture(params=[maxcompute])
+def opened(request: pytest.FixtureRequest) -> Open:
+    """A driver's ground."""
+    ground: Open = request.param
+    return ground
+
+
+# --- listings ---------------------------------------------------------------------------------------------------------
+
+
+async def whole(listing: AsyncIterator[Page]) -> tuple[set[str], dict[str, Seen]]:
+    """All ids that were named, and the last that was said by id."""
+    ids: set[str] = set()
+    said: dict[str, Seen] = {}
+    async for page in listing:
+        ids.update(page.ids)
+        said.update({seen.key.id: seen for seen in page.seen})
+    return ids, said
+
+
+async def test_a_sweep_names_all_that_is_live_and_nothing_else(opened: Open) -> None:
+    """Waiting, running and suspended instances are named, ended ones are not; what is said of each fits."""
+    async with opened() as ground, ground.source() as source:
+        keys = await ground.begin(*RECIPES)
+        ids, said = await whole(source.sweep(ground.project))
+    live = [key.id for key, fate in zip(keys, RECIPES, strict=True) if fate in LIVE]
+    assert ids == set(live)
+    for key, fate in zip(keys, RECIPES, strict=True):
+        if fate in LIVE:
+            seen = said[key.id]
+            assert (seen.key, seen.kind, seen.ended) == (key, source.kind, False)
+            assert seen.phase in {fate, None}
+            assert seen.created_at is None or abs(seen.created_at - now()) < timedelta(minutes=1)
+            assert seen.progress is None or 0 <= seen.progress <= 1
+
+
+async def test_a_second_sweep_names_all_and_tells_what_changed(opened: Open) -> None:
+    """Nothing moved: all are named again. Something began: it is told, the others need not be."""
+    async with opened() as ground, ground.source() as source:
+        first = await ground.begin(Phase.SUSPENDED, Phase.WAITING)
+        ids, _ = await whole(source.sweep(ground.project))
+        again, _ = await whole(source.sweep(ground.project))
+        (more,) = await ground.begin(Phase.RUNNING)
+        third, said = await whole(source.sweep(ground.project))
+    assert ids == again == {key.id for key in first}
+    assert third == {*ids, more.id}
+    assert said[more.id].key == more
+
+
+async def test_an_empty_project(opened: Open) -> None:
+    """Nothing is live and nothing has ended: both listings end without an error."""
+    async with opened() as ground, ground.source() as source:
+        assert await whole(source.sweep(ground.project)) == (set(), {})
+        assert await whole(source.ended(ground.project, now() - timedelta(hours=1))) == (set(), {})
+
+
+async def test_more_than_a_page(opened: Open) -> None:
+    """However many pages it takes, every instance is named once the listing is through."""
+    async with opened() as ground, ground.source() as source:
+        keys = await ground.begin(*[Phase.SUSPENDED] * 1_001)
+        ids, said = await whole(source.sweep(ground.project))
+    assert ids == {key.id for key in keys} == set(said)
+
+
+async def test_what_ended_is_listed_every_time(opened: Open) -> None:
+    """All that ended since is told as ended, also the second time; what is live is not."""
+    async with opened() as ground, ground.source() as source:
+        since = now() - timedelta(minutes=1)
+        keys = await ground.begin(*RECIPES)
+        for _ in range(2):
+            ids, said = await whole(source.ended(ground.project, since))
+            over = {key.id for key, fate in zip(keys, RECIPES, strict=True) if fate not in LIVE}
+            assert ids == over
+            assert {id_ for id_, seen in said.items() if seen.ended or (seen.phase and seen.phase.is_terminal)} == over
+
+
+# --- inspections ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fate", RECIPES)
+@pytest.mark.parametrize("want", Detail)
+async def test_every_fate_is_told(opened: Open, fate: Phase, want: Detail) -> None:
+    """An inspection tells the phase; of a failure the text, unless only the phase was wanted."""
+    async with opened() as ground, ground.source() as source:
+        (key,) = await ground.begin(fate)
+        began = now()
+        seen = await source.inspect(key, want, Priority.WATCHED)
+    assert isinstance(seen, Seen)
+    assert (seen.key, seen.phase, seen.kind) == (key, fate, source.kind)
+    assert began <= seen.at <= now()
+    assert seen.ended or fate in LIVE
+    assert seen.tasks
+    if fate is Phase.FAILED and want is not Detail.PHASE:
+        assert seen.failure is not None
+        assert (seen.failure.message, seen.failure.code) == (TEXT, "ODPS-0123131")
+        assert seen.failure.task in {task.name for task in seen.tasks}
+    else:
+        assert seen.failure is None
+
+
+async def test_stages_are_read_when_they_are_wanted(opened: Open) -> None:
+    """Of a running instance every task's stages, with numbers that can be; without the wish none."""
+    async with opened() as ground, ground.source() as source:
+        (key,) = await ground.begin(Phase.RUNNING)
+        seen = await source.inspect(key, Detail.STAGES, Priority.WATCHED)
+        short = await source.inspect(key, Detail.PHASE, Priority.WATCHED)
+    assert isinstance(seen, Seen)
+    assert isinstance(short, Seen)
+    assert seen.stages_read
+    stages = [stage for task in seen.tasks or () for stage in task.stages]
+    assert stages
+    for stage in stages:
+        assert 0 <= stage.terminated <= stage.total
+        assert 0 <= stage.running <= stage.total + stage.backups
+        assert stage.percent is None or 0 <= stage.percent <= 100
+    assert not short.stages_read
+    assert not any(task.stages for task in short.tasks or ())
+
+
+async def test_times_are_in_order(opened: Open) -> None:
+    """Submitted, begun, ended, all aware and in UTC."""
+    async with opened() as ground, ground.source() as source:
+        (key,) = await ground.begin(Phase.SUCCEEDED)
+        seen = await source.inspect(key, Detail.OUTCOME, Priority.OUTCOME)
+    assert isinstance(seen, Seen)
+    times = [moment for moment in (seen.created_at, seen.started_at, seen.ended_at) if moment is not None]
+    assert seen.ended_at is not None
+    assert times == sorted(times)
+    assert all(moment.tzinfo is UTC for moment in times)
+
+
+@pytest.mark.parametrize("want", Detail)
+async def test_what_the_service_does_not_know_is_gone(opened: Open, want: Detail) -> None:
+    """That is an observation. So is an id that nobody could have made."""
+    async with opened() as ground, ground.source() as source:
+        for id_ in (ground.unknown_id, "a/../b?c=d%00", "中文 \n", "x" * 10_000):
+            key = InstanceKey("warehouse", ground.project, id_)
+            gone = await source.inspect(key, want, Priority.WATCHED)
+            assert isinstance(gone, Gone)
+            assert gone.key == key
+
+
+# --- what people ask for ----------------------------------------------------------------------------------------------
+
+
+async def test_a_stop_stops_and_a_second_one_is_a_conflict(opened: Open) -> None:
+    """The end is observed after the request; an instance that has ended cannot be stopped."""
+    async with opened() as ground, ground.source() as source:
+        (key,) = await ground.begin(Phase.RUNNING)
+        await source.stop(key)
+        await ground.begin()
+        seen = await source.inspect(key, Detail.OUTCOME, Priority.OUTCOME)
+        assert isinstance(seen, Seen)
+        assert seen.phase is Phase.CANCELLED
+        with pytest.raises(SourceError) as caught:
+            await source.stop(key)
+    assert caught.value.reason is Reason.CONFLICT
+
+
+async def test_results_by_task(opened: Open) -> None:
+    """Of what succeeded each task's result, of what failed the failure's text."""
+    async with opened() as ground, ground.source() as source:
+        succeeded, failed = await ground.begin(Phase.SUCCEEDED, Phase.FAILED)
+        fine = await source.results(succeeded)
+        text = await source.results(failed)
+        seen = await source.inspect(succeeded, Detail.PHASE, Priority.WATCHED)
+    assert isinstance(seen, Seen)
+    assert set(fine) == {task.name for task in seen.tasks or ()}
+    assert all(fine.values())
+    assert list(text.values()) == [TEXT]
+
+
+async def test_an_address_of_the_services_page(opened: Open) -> None:
+    """It can be opened, and names the instance."""
+    async with opened() as ground, ground.source() as source, ClientSession() as session:
+        (key,) = await ground.begin(Phase.RUNNING)
+        address = await source.logview(key, 24)
+        async with session.get(address) as page:
+            assert page.status == 200
+    assert key.id in address
+
+
+# --- trouble ----------------------------------------------------------------------------------------------------------
+
+ASKS: dict[str, Callable[[Source, InstanceKey], Any]] = {
+    "sweep": lambda source, key: whole(source.sweep(key.project)),
+    "ended": lambda source, key: whole(source.ended(key.project, now() - timedelta(hours=1))),
+    "inspect": lambda source, key: source.inspect(key, Detail.STAGES, Priority.WATCHED),
+    "stop": lambda source, key: source.stop(key),
+    "results": lambda source, key: source.results(key),
+    "logview": lambda source, key: source.logview(key, 24),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_a_wrong_key(opened: Open, ask: str) -> None:
+    """Every question says `unauthorized`, and no message holds the key."""
+    async with opened() as ground, ground.source(wrong_key=True) as source:
+        (key,) = await ground.begin(Phase.RUNNING)
+        with pytest.raises(SourceError) as caught:
+            await ASKS[ask](source, key)
+    assert caught.value.reason is Reason.UNAUTHORIZED
+    assert "made-up-wrong-key" not in str(caught.value)
+    assert "warehouse" in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_nobody_there(opened: Open, ask: str) -> None:
+    """Every question says `unreachable`."""
+    async with opened() as ground, ground.source(nobody_there=True) as source:
+        key = InstanceKey("warehouse", ground.project, ground.unknown_id)
+        with pytest.raises(SourceError) as caught:
+            await ASKS[ask](source, key)
+    assert caught.value.reason is Reason.UNREACHABLE
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_a_project_that_is_not_configured(opened: Open, ask: str) -> None:
+    """Every question says `not_found` without asking, and how to mend it."""
+    async with opened() as ground, ground.source() as source:
+        with pytest.raises(SourceError, match="projects") as caught:
+            await ASKS[ask](source, InstanceKey("warehouse", "elsewhere", ground.unknown_id))
+        assert ground.reports == []
+    assert caught.value.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize("ask", ["stop", "results"])
+async def test_nothing_to_act_upon(opened: Open, ask: str) -> None:
+    """What the service does not know cannot be stopped and has no results."""
+    async with opened() as ground, ground.source() as source:
+        with pytest.raises(SourceError) as caught:
+            await ASKS[ask](source, InstanceKey("warehouse", ground.project, ground.unknown_id))
+    assert caught.value.reason is Reason.NOT_FOUND
+
+
+async def test_every_request_is_reported(opened: Open) -> None:
+    """With the source's name, a word of a small set, and how it went."""
+    async with opened() as ground, ground.source() as source:
+        (key,) = await ground.begin(Phase.FAILED)
+        for ask in ASKS.values():
+            reason = await outcome(ask(source, key))
+            assert ground.reports[-1].result == (reason or "ok")
+        assert {report.source for report in ground.reports} == {"warehouse"}
+        assert {report.result for report in ground.reports} <= {"ok", *Reason}
+        assert all(report.operation.isalpha() and report.seconds > 0 for report in ground.reports)
+        assert len(ground.reports) >= len(ASKS)
+
+
+async def outcome(asked: Awaitable[object]) -> Reason | None:
+    """Why it was refused, or None of an answer."""
+    try:
+        await asked
+    except SourceError as error:
+        return error.reason
+    return None
