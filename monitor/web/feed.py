@@ -1,339 +1,46 @@
-"""The live feed: who listens, and what each listener is told.
+"""The live feed: everybody who listens, over a websocket or as server-sent events.
 
-Rules of this file: nothing here knows how frames travel (see `websocket.py` and `sse.py`); an event is encoded once,
-however many listen; there is no await between reading the board and listening, so that a snapshot and the events
-behind it leave no gap.
+Hears of every batch once and passes it on; an event is encoded once, however many listen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
 
-from monitor.core.events import InstanceEvent, ProgressMoved
-from monitor.core.model import Track
-from monitor.engine.attention import Attention
-from monitor.engine.board import Board
-from monitor.engine.bus import Bus
-from monitor.engine.reports import FeedStats
 from monitor.storage.base import Record
-from monitor.web import frames, wire
-from monitor.web.frames import Error, Frame, Hello, Resync, Snapshot, Subscribe, Unsubscribe
-from monitor.web.mailbox import FullError, Mailbox
-from monitor.web.parts import FeedLimits
-from monitor.web.subscription import Subscription
-
-GOING_AWAY = 1001
-TRY_AGAIN_LATER = 1013
-
-
-class Line(Protocol):
-    """How frames reach one client."""
-
-    async def write(self, batch: Sequence[Frame]) -> None:
-        """Write them joined; raise ConnectionError or TimeoutError when the client is gone or takes nothing."""
-        ...
-
-    def hang_up(self, code: int, reason: str, grace: float) -> None:
-        """Tell the client to go, without waiting for it; what it has not taken in `grace` seconds is dropped."""
-        ...
-
-
-class News:
-    """One record on its way to every listener: encoded when the first one wants it."""
-
-    __slots__ = ("_board", "_frame", "record")
-
-    def __init__(self, record: Record, board: Board) -> None:
-        self.record = record
-        self._board = board
-        self._frame: Frame | None = None
-
-    @property
-    def frame(self) -> Frame:
-        """Its one encoding."""
-        if self._frame is None:
-            self._frame = frames.event(self.record, self._board)
-        return self._frame
+from monitor.web.frames import News
+from monitor.web.parts import Parts
+from monitor.web.session import Session
 
 
 class Feed:
     """Everybody who listens. Hears of every batch once and passes it on."""
 
-    def __init__(
-        self, *, board: Board, bus: Bus, attention: Attention, stats: FeedStats, version: str, limits: FeedLimits
-    ) -> None:
-        self.board = board
-        self.bus = bus
-        self.attention = attention
-        self.stats = stats
-        self.version = version
-        self.limits = limits
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
         self._sessions: dict[Session, None] = {}
 
     def listening(self) -> AbstractContextManager[None]:
         """Hear the bus while the block runs."""
-        return self.bus.listening(self._publish)
+        return self.parts.bus.listening(self._publish)
 
     def _publish(self, records: Sequence[Record]) -> None:
-        news = [News(record, self.board) for record in records]
+        news = [News(record, self.parts.board) for record in records]
         for session in tuple(self._sessions):
             session.offer(news)
 
-    def join(self, session: "Session") -> None:
+    def join(self, session: Session) -> None:
         """Begin to pass events on to it."""
         self._sessions[session] = None
-        self.stats.clients = len(self._sessions)
+        self.parts.stats.clients = len(self._sessions)
 
-    def leave(self, session: "Session", why: str) -> None:
+    def leave(self, session: Session, why: str) -> None:
         """End that, and note why; `why` is one of a few words: it becomes a metric label."""
         del self._sessions[session]
         session.forget()
-        self.stats.clients = len(self._sessions)
-        self.stats.closed[session.cut or why] += 1
+        self.parts.stats.clients = len(self._sessions)
+        self.parts.stats.closed[session.cut or why] += 1
 
     def close(self) -> None:
         """Tell everybody to go and to come back: the daemon stops."""
         for session in tuple(self._sessions):
             session.cut_for_shutdown()
-
-
-class Session:
-    """One listener: its subscriptions, and what waits to be written to it."""
-
-    def __init__(self, feed: Feed, line: Line) -> None:
-        self._feed = feed
-        self._line = line
-        self._mailbox = Mailbox(feed.limits)
-        self._known: dict[str, Subscription] = {}
-        self._active: list[Subscription] = []
-        self._mark = 0  # the highest number written
-        self.cut = ""  # why we ended it, if it was us
-
-    # --- what the client says ---
-
-    def hear(self, text: str) -> None:
-        """Obey one frame, or answer what is wrong with it."""
-        try:
-            asked = frames.read(text)
-        except frames.BadFrameError as error:
-            self.refuse(Error("bad_request", str(error)))
-            return
-        if isinstance(asked, Subscribe):
-            self.subscribe(asked)
-        else:
-            self._unsubscribe(asked)
-
-    def subscribe(self, asked: Subscribe) -> None:
-        """Take on a subscription; one of the same id ends."""
-        old = self._known.pop(asked.id, None)
-        if old is not None:
-            self._drop(old)
-        elif len(self._known) >= self._feed.limits.subscriptions:
-            most = self._feed.limits.subscriptions
-            self.refuse(Error("too_many", f"a connection may hold {most} subscriptions: end one first", asked.id))
-            return
-        self._known[asked.id] = subscription = Subscription(asked)
-        try:
-            self._mailbox.ask(subscription)
-        except FullError:
-            self.cut_slow()
-
-    def _unsubscribe(self, asked: Unsubscribe) -> None:
-        old = self._known.pop(asked.id, None)
-        if old is None:
-            self.refuse(Error("not_found", f"there is no subscription {asked.id!r}", asked.id))
-        else:
-            self._drop(old)
-
-    def _drop(self, subscription: Subscription) -> None:
-        if subscription in self._active:
-            self._active.remove(subscription)
-        for key in subscription.watched:
-            self._feed.attention.discard(key)
-        subscription.watched.clear()
-
-    def refuse(self, error: Error) -> None:
-        """Queue an error frame."""
-        try:
-            self._mailbox.put(frames.say(error))
-        except FullError:
-            self.cut_slow()
-
-    # --- what happens meanwhile ---
-
-    def offer(self, news: Iterable[News]) -> None:
-        """Queue what the active subscriptions want, once each. Called by the feed, returns at once."""
-        if self.cut or not self._active:
-            return
-        try:
-            for it in news:
-                record = it.record
-                concerned = [one for one in self._active if one.concerns(record)]
-                if concerned:
-                    progress_of = record.event.key if isinstance(record.event, ProgressMoved) else None
-                    self._mailbox.put(it.frame, progress_of)
-                    self._follow(record, concerned)
-        except FullError:
-            self.cut_slow()
-
-    def _follow(self, record: Record, concerned: Iterable[Subscription]) -> None:
-        """Let attention go with instances that enter or leave a subscription with detail."""
-        if not isinstance(record.event, InstanceEvent):
-            return
-        key, track = record.event.key, record.track
-        for one in concerned:
-            if not one.detail:
-                continue
-            if track is not None and track.phase.is_live and one.wanted.matches(track):
-                self._watch(one, (track,))
-            elif key in one.watched:
-                one.watched.discard(key)
-                self._feed.attention.discard(key)
-
-    def _watch(self, subscription: Subscription, tracks: Iterable[Track]) -> int:
-        """Have the stages of live ones read, as far as there is room; return how many did not fit."""
-        left_out = 0
-        room = self._feed.limits.watched - sum(len(one.watched) for one in self._active)
-        for track in tracks:
-            if not track.phase.is_live or track.key in subscription.watched:
-                continue
-            if room > 0:
-                room -= 1
-                subscription.watched.add(track.key)
-                self._feed.attention.add(track.key)
-            else:
-                left_out += 1
-        return left_out
-
-    # --- writing, in one task ---
-
-    async def run(self) -> None:
-        """Write until cancelled; raise ConnectionError or TimeoutError when the client is gone or takes nothing."""
-        feed = self._feed
-        await self._write([frames.say(Hello(feed.bus.epoch, feed.bus.seq, feed.version))])
-        while not self.cut:
-            taken = await self._mailbox.take()
-            asked = [one for one in taken if isinstance(one, Subscription) and self._is_known(one)]
-            if asked:
-                await self._answer(asked)
-            else:
-                await self._write([one for one in taken if isinstance(one, Frame)])
-
-    async def _answer(self, asked: Sequence[Subscription]) -> None:
-        """Resume those that can be, in one go so that numbers do not fall; show the others what there is."""
-        before = self._mailbox.drain()
-        mark = max([self._mark, *(frame.mark for frame in before if frame.mark is not None)])
-        why_not = {one: self._why_not(one, mark) for one in asked}
-        resumed = [(one, one.after.seq) for one in asked if one.after and why_not[one] is None]
-        missed: tuple[Record, ...] = ()
-        if resumed:
-            missed = self._feed.bus.since(self._feed.bus.epoch, min(seq for _, seq in resumed)) or ()
-            self._active += [one for one, _ in resumed]
-        await self._write(before)
-        await self._replay(missed, resumed)
-        for one in asked:
-            reason = why_not[one]
-            if reason is not None and self._is_known(one):
-                if one.after:
-                    await self._write([frames.say(Resync(one.id, reason))])
-                await self._show(one)
-
-    def _why_not(self, subscription: Subscription, mark: int) -> str | None:
-        """Why it cannot be resumed; None if it can."""
-        after, bus = subscription.after, self._feed.bus
-        if after is None:
-            return "new"
-        if after.epoch != bus.epoch:
-            return "epoch"
-        if bus.since(after.epoch, after.seq) is None:
-            return "history"
-        return "order" if after.seq < mark else None
-
-    async def _replay(self, missed: Sequence[Record], resumed: Sequence[tuple[Subscription, int]]) -> None:
-        size = self._feed.limits.part
-        for start in range(0, len(missed), size):
-            await self._write(
-                [
-                    frames.event(record, self._feed.board)
-                    for record in missed[start : start + size]
-                    if any(record.seq > seq and one.concerns(record) for one, seq in resumed if self._is_known(one))
-                ]
-            )
-        for one, _ in resumed:
-            if one.detail:
-                selected = await self._feed.board.select(one.wanted, limit=self._feed.limits.watched + 1)
-                self._watch_all(one, selected.tracks, selected.total)
-
-    async def _show(self, subscription: Subscription) -> None:
-        """Everything that matches, in parts. What waits to be written is older, so it goes first."""
-        board, seq = self._feed.board, self._feed.bus.seq
-        self._active.append(subscription)
-        before = self._mailbox.drain()
-        limit = subscription.limit or len(board) + 1
-        selected = await board.select(subscription.wanted, limit=limit)  # reads the board before its first await
-        await self._write(before)
-        if subscription.detail:
-            self._watch_all(subscription, selected.tracks, selected.total)
-        tracks, size = selected.tracks, self._feed.limits.part
-        for start in range(0, max(1, len(tracks)), size):
-            if not self._is_known(subscription):
-                return
-            instances = await wire.instances(tracks[start : start + size], board)
-            last = start + size >= len(tracks)
-            part = Snapshot(subscription.id, seq, instances, last, selected.total)
-            await self._write([frames.snapshot(part)])
-
-    def _watch_all(self, subscription: Subscription, tracks: Iterable[Track], total: int) -> None:
-        if not self._is_known(subscription):
-            return
-        newest = (self._feed.board.get(track.key) for track in tracks)
-        if self._watch(subscription, (track for track in newest if track and subscription.wanted.matches(track))):
-            most = self._feed.limits.watched
-            message = (
-                f"{total} instances match; the stages of {most} are read with priority for a connection, and those of "
-                "the others at their usual pace: narrow the filter"
-            )
-            self.refuse(Error("too_many", message, subscription.id))
-
-    def _is_known(self, subscription: Subscription) -> bool:
-        return self._known.get(subscription.id) is subscription
-
-    async def _write(self, batch: Sequence[Frame]) -> None:
-        """Write in chunks, and remember how far the client has come."""
-        chunk: list[Frame] = []
-        room = self._feed.limits.chunk
-        for frame in batch:
-            chunk.append(frame)
-            room -= len(frame.body)
-            if room <= 0:
-                await self._send(chunk)
-                chunk, room = [], self._feed.limits.chunk
-        if chunk:
-            await self._send(chunk)
-
-    async def _send(self, chunk: Sequence[Frame]) -> None:
-        if self.cut:
-            return
-        await self._line.write(chunk)
-        self._feed.stats.messages += len(chunk)
-        self._mark = max([self._mark, *(frame.mark for frame in chunk if frame.mark is not None)])
-
-    # --- the end ---
-
-    def cut_slow(self) -> None:
-        """End it: what waits for it has grown over its bound, or a write has taken too long."""
-        self._cut("slow", TRY_AGAIN_LATER, "you read too slowly: come back and resume", self._feed.limits.grace)
-
-    def cut_for_shutdown(self) -> None:
-        """End it: the daemon stops and waits for nobody."""
-        self._cut("shutdown", GOING_AWAY, "the daemon stops: come back soon", min(1.0, self._feed.limits.grace))
-
-    def _cut(self, why: str, code: int, reason: str, grace: float) -> None:
-        if not self.cut:
-            self.cut = why
-            self._line.hang_up(code, reason, grace)
-
-    def forget(self) -> None:
-        """Give back all attention."""
-        for subscription in tuple(self._active):
-            self._drop(subscription)

@@ -153,3 +153,21 @@ def event(record: Record, board: Board) -> Frame:
     """An event with the newest state known when it was committed."""
     shown = wire.instance(record.track, board) if record.track else None
     return Frame(encode(Happened(record.seq, wire_events.event(record, shown))), record.seq)
+
+
+class News:
+    """One record on its way to every listener: encoded when the first one wants it."""
+
+    __slots__ = ("_board", "_frame", "record")
+
+    def __init__(self, record: Record, board: Board) -> None:
+        self.record = record
+        self._board = board
+        self._frame: Frame | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """Its one encoding."""
+        if self._frame is None:
+            self._frame = event(self.record, self._board)
+        return self._frame

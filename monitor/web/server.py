@@ -20,14 +20,7 @@ COMPRESS_FROM = 1 << 10
 
 def build_web(parts: Parts) -> web.Application:
     """The whole application. It needs no start of its own; on shutdown it sends its listeners away (1001)."""
-    feed = Feed(
-        board=parts.board,
-        bus=parts.bus,
-        attention=parts.attention,
-        stats=parts.stats,
-        version=parts.version,
-        limits=parts.limits,
-    )
+    feed = Feed(parts)
 
     async def listen(_app: web.Application) -> AsyncIterator[None]:
         with feed.listening():

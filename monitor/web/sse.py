@@ -7,10 +7,11 @@ import msgspec
 from aiohttp import web
 
 from monitor.web.errors import bad_request
-from monitor.web.feed import Feed, Session
+from monitor.web.feed import Feed
 from monitor.web.frames import After, Frame, Subscribe, Wanted
 from monitor.web.parts import FeedLimits
 from monitor.web.query import FILTERS, Query
+from monitor.web.session import Session
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -68,8 +69,8 @@ async def serve(request: web.Request, feed: Feed) -> web.StreamResponse:
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client is gone")
-    line = SseLine(response, transport, feed.bus.epoch, feed.limits)
-    session = Session(feed, line)
+    line = SseLine(response, transport, feed.parts.bus.epoch, feed.parts.limits)
+    session = Session(feed.parts, line)
     feed.join(session)
     session.subscribe(asked)
     try:

@@ -14,10 +14,11 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_websocket import WebSocketError
 
 from monitor.web.errors import ApiError
-from monitor.web.feed import Feed, Session
+from monitor.web.feed import Feed
 from monitor.web.frames import Error, Frame
 from monitor.web.parts import FeedLimits
 from monitor.web.security import require_same_origin
+from monitor.web.session import Session
 
 _TEXT, _CLOSE = 0x81, 0x88
 _COMPRESSED = 0x40
@@ -88,13 +89,13 @@ async def serve(request: web.Request, feed: Feed) -> web.StreamResponse:
             "this address speaks websocket; the same feed over plain HTTP is at /api/v1/events",
             headers={"Upgrade": "websocket"},
         )
-    limits = feed.limits
+    limits = feed.parts.limits
     socket = web.WebSocketResponse(heartbeat=limits.heartbeat, max_msg_size=limits.message, timeout=limits.grace)
     writer = await socket.prepare(request)
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client is gone")
-    session = Session(feed, WebsocketLine(socket, transport, writer, limits))
+    session = Session(feed.parts, WebsocketLine(socket, transport, writer, limits))
     feed.join(session)
     why = "lost"
     try:

@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 
 import monitor.web
 from monitor.web import frames, wire, wire_alerts, wire_events
 from monitor.web.errors import Refusal
 from monitor.web.feed import Feed
-from monitor.web.parts import FeedLimits, Readiness
+from monitor.web.parts import Readiness
 from monitor.web.server import routes
 from tests.web.desk import open_desk, staged
 
@@ -87,16 +86,7 @@ def schemas(*shapes: Any) -> dict[str, Any]:
 async def table() -> set[tuple[str, str]]:
     """Every address with its method."""
     async with open_desk() as desk:
-        parts = desk.parts
-        feed = Feed(
-            board=parts.board,
-            bus=parts.bus,
-            attention=parts.attention,
-            stats=parts.stats,
-            version="",
-            limits=FeedLimits(),
-        )
-        return {(route.method.lower(), route.path) for route in routes(parts, feed) if isinstance(route, web.RouteDef)}
+        return {(route.method.lower(), route.path) for route in routes(desk.parts, Feed(desk.parts))}
 
 
 async def test_openapi_has_every_route_and_no_other() -> None:

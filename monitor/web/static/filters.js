@@ -3,7 +3,7 @@
 import { PHASES } from "./phases.js";
 
 const LISTS = ["phase", "source", "project", "owner"];
-export const SORTS = ["name", "phase", "progress", "began"];
+const SORTS = ["name", "phase", "progress", "began"];
 
 export function read(search = location.search) {
   const query = new URLSearchParams(search);

@@ -1,15 +1,15 @@
 // One instance at the side: everything that is known of it, and what can be done about it.
 
-import { setBar } from "./bars.js";
-import { graph } from "./graph.js";
+import { drawAlerts, drawHistory } from "./past.js";
 import { LIVE } from "./phases.js";
+import { drawTasks } from "./tasks.js";
 import { count, el, foreign, fullMoment, line, moment, percent, setData, setText, span, time, title } from "./text.js";
 
 const LONGEST_TEXT = 20000; // characters of a failure or a result that are put on the page
 const DRAW_EVERY = 250; // ms
 
 export class Panel {
-  // on: {close(), owner(name)}
+  // on: {close()}
   constructor(root, ask, on) {
     this.root = root;
     this.ask = ask;
@@ -67,7 +67,7 @@ export class Panel {
     const response = await fetch(`api/v1/alerts?limit=20&key=${encodeURIComponent(key)}`, { cache: "no-store" });
     if (!response.ok || key !== this.key) return;
     this.alerts = (await response.json()).alerts;
-    this.drawAlerts();
+    drawAlerts(this.alertBox, this.alerts);
   }
 
   // What the feed tells of it.
@@ -174,8 +174,8 @@ export class Panel {
     this.getResults.hidden = it.phase !== "succeeded";
     this.drawFailure();
     this.drawFacts();
-    this.drawTasks();
-    this.drawPast();
+    drawTasks(this.tasks, it);
+    drawHistory(this.past, this.history);
   }
 
   tick() {
@@ -227,71 +227,6 @@ export class Panel {
       setText(dd.firstChild, text);
       if (whole) dd.title = title(whole);
     });
-  }
-
-  drawTasks() {
-    this.tasks.replaceChildren(
-      ...this.it.tasks.map((task) => {
-        const box = el("section", "task");
-        setData(box, "phase", task.phase ?? this.it.phase);
-        const head = el("h3");
-        head.append(foreign("", line(task.name)));
-        const words = [task.type, task.phase ?? "", `${task.stages.length} stage${task.stages.length === 1 ? "" : "s"}`];
-        head.append(el("small", "", words.filter(Boolean).map((word) => line(word, 60)).join(" · ")));
-        box.append(head);
-        const drawing = graph(task.stages);
-        if (drawing) {
-          const frame = el("div", "graph-frame");
-          frame.tabIndex = 0;
-          frame.setAttribute("aria-label", "Graph of stages");
-          frame.append(drawing);
-          box.append(frame);
-        }
-        if (task.stages.length) box.append(stageList(task.stages));
-        else box.append(el("p", "quiet", "No stages have been read of this task yet."));
-        return box;
-      }),
-    );
-    if (!this.it.tasks.length) this.tasks.replaceChildren(el("p", "quiet", "No tasks have been read yet."));
-  }
-
-  drawAlerts() {
-    this.alertBox.replaceChildren();
-    if (!this.alerts.length) return;
-    this.alertBox.append(el("h3", "", "Alerts"));
-    for (const alert of this.alerts) {
-      const item = el("div", "alert");
-      const head = el("p");
-      head.append(el("strong", "", line(alert.rule, 80)), ` ${moment(time(alert.at))} `, el("span", "tag", alert.severity));
-      if (alert.acknowledged) head.append(" taken by ", foreign("", line(alert.acknowledged.by, 80)));
-      item.append(head);
-      for (const way of alert.deliveries) {
-        const last = way.attempts.at(-1);
-        const tries = way.attempts.length;
-        const why = last?.reason ? `: ${[last.reason, last.detail].filter(Boolean).join(", ")}` : "";
-        const text = `${way.channel}: ${way.state.replaceAll("_", " ")} after ${tries} ${tries === 1 ? "try" : "tries"}${why}`;
-        const row = el("p", "way");
-        setData(row, "state", way.state);
-        row.append(foreign("", line(text)));
-        item.append(row);
-      }
-      this.alertBox.append(item);
-    }
-  }
-
-  drawPast() {
-    const list = el("ol");
-    for (const event of this.history.slice(-100).reverse()) {
-      const item = el("li");
-      setData(item, "kind", event.kind);
-      setData(item, "phase", event.to ?? "");
-      const at = el("time", "", moment(time(event.at)));
-      at.title = fullMoment(time(event.at));
-      item.append(at, foreign("", line(sentence(event))));
-      list.append(item);
-    }
-    const parts = list.childElementCount ? [el("h3", "", "History"), list] : [];
-    this.past.replaceChildren(...parts);
   }
 
   // --- doing ---
@@ -358,46 +293,4 @@ function foreignValue() {
   const dd = el("dd");
   dd.append(foreign());
   return dd;
-}
-
-function stageList(stages) {
-  const list = el("ul", "stage-list");
-  for (const stage of stages) {
-    const item = el("li");
-    setData(item, "state", stage.running ? "busy" : stage.total && stage.terminated >= stage.total ? "done" : "idle");
-    const name = foreign("stage-name", line(stage.name, 80));
-    name.title = title(stage.name);
-    const bar = el("i", "bar");
-    setBar(bar, stage);
-    const backups = stage.backups ? ` +${count(stage.backups)} backup` : "";
-    const words = `${count(stage.terminated)} of ${count(stage.total)}${stage.running ? `, ${count(stage.running)} running` : ""}${backups}`;
-    const said = stage.percent === null ? (stage.status ?? "") : `${stage.percent}%`;
-    item.append(name, el("span", "said", line(said, 24)), bar, el("span", "counts", words));
-    if (stage.depends_on.length) item.append(el("span", "reads", `reads ${stage.depends_on.join(", ")}`));
-    list.append(item);
-  }
-  return list;
-}
-
-function sentence(event) {
-  switch (event.kind) {
-    case "discovered":
-      return "watched from now on";
-    case "phase":
-      return event.from ? `${event.from} → ${event.to}` : event.attempt > 1 ? `attempt ${event.attempt}: ${event.to}` : event.to;
-    case "stage":
-      return `stage ${event.stage.name} finished`;
-    case "verdict":
-      return `${event.verdict.replaceAll("_", " ")}${event.raised ? "" : " no more"}${event.evidence ? `: ${event.evidence}` : ""}`;
-    case "alert":
-      return `alert ${event.rule} (${event.severity})`;
-    case "lost":
-      return `${event.from} → lost: the service does not know it any more`;
-    case "contradicted":
-      return `after ${event.phase} the service said: ${event.said}`;
-    case "removed":
-      return "no longer kept";
-    default:
-      return event.kind;
-  }
 }

@@ -1,8 +1,7 @@
 // The live table: a fixed handful of rows that are moved and refilled, however many instances there are.
 
-import { LIVE } from "./phases.js";
-import { setBars, stagesOf } from "./bars.js";
-import { count, el, foreign, fullMoment, line, moment, percent, setData, setText, setTitle, span, time, title } from "./text.js";
+import { Row } from "./row.js";
+import { count, el, setText } from "./text.js";
 
 const SPARE = 6; // rows kept above and below what is seen
 const ORDER_EVERY = 500; // ms between two new orders
@@ -88,43 +87,21 @@ export class Table {
     this.inSight = Math.ceil(this.body.clientHeight / this.height);
     const wanted = this.inSight + 2 * SPARE;
     while (this.rows.length > wanted) this.rows.pop().node.remove();
-    while (this.rows.length < wanted) this.rows.push(this.makeRow());
+    while (this.rows.length < wanted) this.rows.push(this.addRow());
     this.space.style.height = `${this.keys.length * this.height}px`;
     this.place();
   }
 
-  makeRow() {
-    const cells = Object.fromEntries(COLUMNS.map(([name]) => [name, el("div", `cell ${name}`)]));
-    for (const cell of Object.values(cells)) cell.setAttribute("role", "gridcell");
-    const row = {
-      key: null,
-      node: el("div", "row"),
-      cells,
-      word: el("span", "word"),
-      name: foreign("main"),
-      where: el("span", "sub"),
-      project: foreign(),
-      apart: document.createTextNode(""),
-      owner: foreign(),
-      bars: el("div", "bars"),
-      took: el("span", "main"),
-      since: el("span", "sub"),
-      tags: el("span", "tags"),
-      said: foreign("said"),
-    };
-    row.node.setAttribute("role", "row");
-    row.node.tabIndex = -1;
-    row.bars.setAttribute("role", "img");
-    row.where.append(row.project, row.apart, row.owner);
-    cells.phase.append(el("span", "dot"), row.word);
-    cells.name.append(row.name, row.where);
-    cells.stages.append(row.bars);
-    cells.time.append(row.took, row.since);
-    cells.note.append(row.tags, row.said);
-    row.node.append(...Object.values(cells));
-    row.node.hidden = true;
+  addRow() {
+    const row = new Row(COLUMNS.map(([name]) => name));
     this.body.append(row.node);
     return row;
+  }
+
+  fill(row, now) {
+    const it = this.store.instances.get(row.key);
+    if (!it) return;
+    row.fill(it, now, { isLeaving: this.store.leaving.has(it.key), isStale: this.stale.has(`${it.source}/${it.project}`) });
   }
 
   // --- drawing ---
@@ -204,44 +181,6 @@ export class Table {
     });
   }
 
-  fill(row, now) {
-    const it = this.store.instances.get(row.key);
-    if (!it) return;
-    setData(row.node, "phase", it.phase);
-    setData(row.node, "verdict", it.verdicts.length ? "yes" : "no");
-    row.node.classList.toggle("leaving", this.store.leaving.has(it.key));
-    setText(row.word, it.phase);
-    setText(row.name, line(it.name || it.id));
-    setTitle(row.cells.name, title(it.name ? `${it.name}\n${it.id}` : it.id));
-    setText(row.project, line(`${it.source}/${it.project}`));
-    setText(row.apart, it.owner ? " · " : "");
-    setText(row.owner, line(it.owner));
-    setBars(row.bars, it);
-    setText(row.cells.progress, percent(it.progress));
-    this.fillNote(row, it);
-    this.fillTime(row, it, now);
-  }
-
-  fillTime(row, it, now) {
-    const began = time(it.started_at) ?? time(it.created_at);
-    const ended = time(it.ended_at);
-    const live = LIVE.has(it.phase);
-    setText(row.took, began && (ended || live) ? span(((ended ?? now) - began) / 1000) : "");
-    setText(row.since, ended ? `ended ${moment(ended, now)}` : began ? `since ${moment(began, now)}` : "");
-    setTitle(row.cells.time, began ? fullMoment(began) : "");
-  }
-
-  fillNote(row, it) {
-    const isStale = LIVE.has(it.phase) && this.stale.has(`${it.source}/${it.project}`);
-    row.node.classList.toggle("old", isStale);
-    const tags = [...(isStale ? ["stale"] : []), ...it.verdicts.map((verdict) => verdict.replaceAll("_", " "))];
-    if (row.tags.childElementCount !== tags.length || row.tags.textContent !== tags.join(""))
-      row.tags.replaceChildren(...tags.map((tag) => el("span", "tag", tag)));
-    const text = noteOf(it);
-    setText(row.said, line(text));
-    setTitle(row.cells.note, title(text));
-  }
-
   // These projects do not answer.
   mark(stale) {
     if ([...stale].join() === [...this.stale].join()) return;
@@ -254,7 +193,7 @@ export class Table {
     for (const row of this.rows) {
       const it = row.key === null ? null : this.store.instances.get(row.key);
       row.node.classList.toggle("moving", Boolean(it)); // from now on its bars glide
-      if (it && LIVE.has(it.phase)) this.fillTime(row, it, now);
+      if (it) row.tick(it, now);
     }
   }
 
@@ -329,22 +268,4 @@ export class Table {
     this.note.hidden = shown >= total;
     if (shown < total) setText(this.note, `The newest ${count(shown)} of ${count(total)}: search or filter for older ones.`);
   }
-}
-
-// The one thing worth saying about an instance now.
-function noteOf(it) {
-  if (it.failure) return [it.failure.code, it.failure.message].filter(Boolean).join(" · ");
-  if (it.phase === "waiting" && it.queue) {
-    const { position, length, reason } = it.queue;
-    const place = position === null ? "" : length === null ? `queue ${position}` : `queue ${position} of ${length}`;
-    return [place, reason].filter(Boolean).join(" · ");
-  }
-  if (it.contradiction) return `after its end the service said: ${it.contradiction}`;
-  if (it.phase === "lost") return "the service does not know it any more";
-  if (!LIVE.has(it.phase)) return "";
-  const busy = stagesOf(it).filter((stage) => stage.running > 0);
-  if (!busy.length) return "";
-  const [first] = busy;
-  const more = busy.length > 1 ? ` and ${busy.length - 1} more` : "";
-  return `${first.name}: ${first.running} running, ${first.terminated} of ${first.total} done${more}`;
 }

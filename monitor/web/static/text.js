@@ -68,7 +68,7 @@ const momentOf = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
 });
 
-export const clock = (ms) => clockOf.format(ms);
+const clock = (ms) => clockOf.format(ms);
 
 // 10:13:49 today, 19 May 10:13 on another day.
 export function moment(ms, now = Date.now()) {

@@ -1,0 +1,63 @@
+"""The public JSON of instances and projects."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from monitor.core.events import Swept
+from monitor.core.health import Health
+from monitor.core.model import Phase, Queue
+from monitor.engine.board import Board
+from monitor.storage.base import Batch
+from monitor.web import wire
+from tests.web.desk import NOON, failed, key, staged, track
+
+
+def shown(of: object) -> dict[str, object]:
+    """As a client reads it."""
+    return msgspec.json.decode(wire.encode(of))
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_failure_is_null_unless_failed(phase: Phase) -> None:
+    """A failure that a restart left behind is not shown of what runs again."""
+    one = failed("i1")
+    again = msgspec.structs.replace(one, phase=phase)
+    assert (shown(wire.instance(again, Board()))["failure"] is None) is (phase is not Phase.FAILED)
+
+
+def test_what_is_not_known_is_null() -> None:
+    """No guess: a queue without a place, a track without times."""
+    bare = shown(wire.instance(track("i1", created_at=None, observed_at=None, queue=Queue()), Board()))
+    assert bare["queue"] == {"position": None, "length": None, "reason": ""}
+    names = ("progress", "created_at", "started_at", "ended_at", "observed_at", "failure", "contradiction")
+    assert [bare[name] for name in names] == [None] * 7
+    assert (bare["tasks"], bare["verdicts"], "history" in bare) == ([], [], False)
+
+
+def test_many_are_encoded_as_one_is() -> None:
+    """In order, and no two mixed up."""
+    tracks = [staged(f"i{n}", n % 10) for n in range(250)]
+    encoded = asyncio.run(wire.instances(tracks, Board(tracks)))
+    assert [bytes(one) for one in encoded] == [wire.encode(wire.instance(one, Board())) for one in tracks]
+
+
+def test_projects_have_every_phase_and_their_age() -> None:
+    """A project that was only listed, one that only fails, and one that nobody asked are all told of."""
+    board = Board([track("i1"), track(key("i2", project="new"), Phase.WAITING), track(key("i3", project="left"))])
+    health = {
+        ("warehouse", "analytics"): Health(swept_at=NOON),
+        ("warehouse", "down"): Health(failing_since=NOON, failures=3, down=True, reason="timeout"),
+    }
+    swept = Swept("warehouse", "analytics", NOON, frozenset({"i1"}))
+    board.apply(Batch(health=health, swept=(swept,), remove=(key("i3", project="left"),)))
+    told = wire.projects(board, NOON + timedelta(seconds=30)).sources
+    assert [(one.project, one.up, one.age_seconds, one.reason) for one in told] == [
+        ("analytics", True, 30.0, None),
+        ("down", False, None, "timeout"),
+        ("new", True, None, None),
+    ]
+    assert [one.instances[Phase.WAITING] for one in told] == [0, 0, 1]
+    assert all(set(one.instances) == set(Phase) for one in told)
