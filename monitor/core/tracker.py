@@ -92,11 +92,12 @@ def _first(got: Seen) -> Track:
 def _see(track: Track, got: Seen, policy: Policy) -> Step:
     if got.attempt != track.attempt:
         return _restart(track, got) if got.attempt > track.attempt else (track, ())
-    before, after = track.phase, got.phase
     if _is_stale(track, got.at):
-        if after not in TERMINAL:
+        news = _news(track, got)
+        if news is None:
             return track, ()
-        got = replace(got, at=track.observed_at)  # the last word is true whenever it arrives
+        got = news
+    before, after = track.phase, got.phase
     if after is None:
         if before in TERMINAL:
             return track, ()
@@ -162,6 +163,17 @@ def _has_moved(old: Track, new: Track) -> bool:
 def _is_stale(track: Track, at: datetime) -> bool:
     """What was learned at `at` arrives after something newer: pollers overtake each other."""
     return track.observed_at is not None and at < track.observed_at
+
+
+def _news(track: Track, got: Seen) -> Seen | None:
+    """What a stale answer still teaches: the last word is true whenever it comes, and what overtakes a look at the
+    stages is a listing, which does not tell of stages."""
+    if got.phase in TERMINAL:
+        return replace(got, at=track.observed_at)
+    newest = track.stages_at is None or got.at >= track.stages_at
+    if got.stages_read and newest and track.phase.is_live:
+        return replace(got, at=track.observed_at, phase=None, native_status="", progress=None, queue=None)
+    return None
 
 
 def _restart(track: Track, got: Seen) -> Step:

@@ -118,12 +118,15 @@ def test_the_same_again_changes_nothing(life: list[Observation]) -> None:
 
 @given(lives)
 def test_an_older_answer_teaches_nothing(life: list[Observation]) -> None:
-    """What was learned before the newest answer changes nothing, but the last word and a new attempt."""
+    """What was learned before the newest answer moves nothing but newer stages, the last word and a new attempt."""
     for track, got, new, _ in live_through(life):
-        if track is None or track.observed_at is None or got.at >= track.observed_at:
+        if track is None or new is None or track.observed_at is None or got.at >= track.observed_at:
             continue
-        if not isinstance(got, Seen) or (got.attempt <= track.attempt and got.phase not in TERMINAL):
+        if not isinstance(got, Seen):
             assert new is track
+        elif got.attempt <= track.attempt and got.phase not in TERMINAL:
+            assert (new.phase, new.queue, new.observed_at) == (track.phase, track.queue, track.observed_at)
+            assert new is track or (got.stages_read and got.at >= (track.stages_at or got.at))
 
 
 @given(lives)
@@ -160,11 +163,11 @@ def test_fields_fit_the_phase(life: list[Observation]) -> None:
 
 @given(lives)
 def test_times_of_events_never_go_back(life: list[Observation]) -> None:
-    """Within an attempt, what is told later is dated no earlier; only judging goes by our own clock."""
+    """Within an attempt, what moved later is dated no earlier; verdicts and contradictions move nothing."""
     told: dict[int, datetime] = {}
     for _, _, track, events in live_through(life):
         for event in events:
-            if track and not isinstance(event, VerdictChanged):
+            if track and not isinstance(event, VerdictChanged | Contradicted):
                 assert event.at >= told.get(track.attempt, event.at)
                 told[track.attempt] = event.at
 
