@@ -45,7 +45,7 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if len(secret) >= 4}
-        known |= {quote(secret, safe="") for secret in known}
+        known |= {written for secret in known for written in (quote(secret, safe=""), repr(secret)[1:-1])}
         self._secrets = sorted(known, key=len, reverse=True)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

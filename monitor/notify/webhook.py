@@ -1,20 +1,30 @@
 """The `webhook` channel: Alertmanager's webhook format, version 4, so that receivers written for it work."""
 
+import asyncio
+import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import aiohttp
 import msgspec
-from pydantic import Field, HttpUrl, field_validator
+from multidict import CIMultiDict
+from pydantic import Field, HttpUrl, field_validator, model_validator
 from yarl import URL
 
 from monitor.core.alerting import Alert
+from monitor.core.text import clip
 from monitor.notify.base import NotifyError, Reason, Receipt
 from monitor.section import Secret, Section
 
 _DETAIL = 200  # characters of an answer that are kept for people
+_DETAIL_WITHIN = 2.0  # seconds for those characters: by its status the receiver has already answered
 _FIRING = "0001-01-01T00:00:00Z"  # what Alertmanager sends as the end of an alert that has none
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SHORTEST_SECRET = 4  # characters; shorter ones stand in every other word
+_SECRET_IN_PATH = 16  # characters of a part of a path that is no word any more
+_MOST_READ = 4096  # bytes of an answer
 
 
 class WebhookSection(Section):
@@ -31,6 +41,22 @@ class WebhookSection(Section):
         HttpUrl(value)
         return value
 
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: dict[str, Secret]) -> dict[str, Secret]:
+        for name, secret in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a header: write letters, digits and dashes")
+            if any(character in secret.reveal() for character in "\r\n\0"):
+                raise ValueError(f"the value of {name} must be one line")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_authorization(self) -> "WebhookSection":
+        if URL(self.url).user is not None and any(name.lower() == "authorization" for name in self.headers):
+            raise ValueError("give either a user in `url` or the header Authorization, not both")
+        return self
+
 
 class Webhook:
     """Posts one alert per request, with its fingerprint as `Idempotency-Key`."""
@@ -42,6 +68,7 @@ class Webhook:
         self._headers = {name: value.reveal() for name, value in section.headers.items()}
         self._user_agent = f"stagewatch/{version}"
         self._session: aiohttp.ClientSession | None = None
+        self._hidden = sorted(_secrets(self._url, self._headers), key=len, reverse=True)
 
     async def send(self, alerts: Sequence[Alert]) -> Receipt:
         """Post them one after the other; the receipt is that of the last. Raises NotifyError at the first refusal."""
@@ -51,35 +78,67 @@ class Webhook:
         return receipt
 
     async def _post(self, alert: Alert) -> Receipt:
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": self._user_agent,
-            **self._headers,
-            "Idempotency-Key": alert.id,
-        }
+        headers = CIMultiDict({"Content-Type": "application/json", "User-Agent": self._user_agent})
+        headers.update(self._headers)
+        headers["Idempotency-Key"] = alert.id
         body = msgspec.json.encode(payload(alert, receiver=self.name, external_url=self._external_url))
         try:
             async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-                detail = (await answer.content.read(_DETAIL * 4)).decode("utf-8", "replace")[:_DETAIL].strip()
+                detail = self._mask(*await _beginning(answer))
                 status, retry_after = answer.status, answer.headers.get("Retry-After")
         except TimeoutError as error:
             raise NotifyError(Reason.TIMEOUT, "the receiver did not answer in time", permanent=False) from error
-        except aiohttp.ClientError as error:
-            text = f"cannot reach the receiver: {str(error) or type(error).__name__}"
-            raise NotifyError(Reason.UNREACHABLE, text, permanent=False) from error
+        except aiohttp.ClientResponseError:
+            # its text holds the whole address
+            raise NotifyError(Reason.UNREACHABLE, "what answers there is not HTTP", permanent=False) from None
+        except (aiohttp.ClientError, OSError) as error:
+            why = self._mask(str(error)) or type(error).__name__
+            raise NotifyError(Reason.UNREACHABLE, f"cannot reach the receiver: {why}", permanent=False) from None
         if 200 <= status < 300:
             return Receipt(status=status, detail=detail)
         raise refusal(status, detail, retry_after)
 
+    def _mask(self, text: str, whole: bool = True) -> str:
+        """The beginning of `text` without secrets; one that is not whole may end in a part of one."""
+        for secret in self._hidden:
+            text = text.replace(secret, "<secret>")
+        if not whole and self._hidden:
+            text = text[: -len(self._hidden[0])]
+        return clip(text.strip(), _DETAIL)
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            # Alerts are rare: by the next one the receiver may be about to close a connection that was kept.
+            connector = aiohttp.TCPConnector(force_close=True)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
     async def aclose(self) -> None:
         """Close connections."""
         if self._session is not None:
             await self._session.close()
+
+
+def _secrets(url: URL, headers: Mapping[str, str]) -> set[str]:
+    """What nobody else may read: values of headers, and what an address may hold besides a place."""
+    words = [word for value in headers.values() for word in (value, *value.split()[1:])]
+    parts = [part for part in url.path.split("/") if len(part) >= _SECRET_IN_PATH]
+    basic = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+    found = (*words, *parts, *url.query.values(), url.password or "", basic)
+    return {text for text in found if len(text) >= _SHORTEST_SECRET}
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> tuple[str, bool]:
+    """The first characters of the answer, and whether they are all. By its status the answer is given, whatever becomes
+    of its body."""
+    body = b""
+    try:
+        async with asyncio.timeout(_DETAIL_WITHIN):
+            while len(body) < _MOST_READ and (piece := await answer.content.read(_MOST_READ - len(body))):
+                body += piece
+    except (TimeoutError, aiohttp.ClientError):
+        return "", True
+    return body.decode("utf-8", "replace"), len(body) < _MOST_READ
 
 
 def refusal(status: int, detail: str, retry_after: str | None) -> NotifyError:
@@ -95,36 +154,48 @@ def refusal(status: int, detail: str, retry_after: str | None) -> NotifyError:
 
 def _seconds(retry_after: str | None) -> float | None:
     """Read a `Retry-After` given in seconds. One given as a date needs our clock: the courier's own back-off serves."""
-    if retry_after is None or not retry_after.strip().isdigit():
+    text = (retry_after or "").strip()
+    if not (text.isascii() and text.isdigit()):
         return None
-    return float(min(int(retry_after.strip()[:9]), 86_400))
+    return float(min(int(text[:9]), 86_400))
 
 
 def payload(alert: Alert, *, receiver: str, external_url: str) -> Mapping[str, Any]:  # Any: JSON
-    """The body: one firing alert. A one-shot failure has no end, so `endsAt` is Alertmanager's zero time."""
-    group = {"alertname": alert.labels["alertname"]}
+    """The body: one firing alert, alone in its group. A one-shot failure has no end, so `endsAt` is Alertmanager's
+    zero time."""
+    labels, annotations = _clean(alert.labels), _clean(alert.annotations)
+    group = {name: labels[name] for name in ("alertname", "instance", "project", "source")}
     return {
         "version": "4",
-        "groupKey": f'{{}}:{{alertname="{alert.labels["alertname"]}", instance="{alert.labels["instance"]}"}}',
+        "groupKey": "{}:{" + ", ".join(f"{name}={_quoted(value)}" for name, value in group.items()) + "}",
         "truncatedAlerts": 0,
         "status": "firing",
         "receiver": receiver,
         "groupLabels": group,
-        "commonLabels": alert.labels,
-        "commonAnnotations": alert.annotations,
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
         "externalURL": external_url,
         "alerts": [
             {
                 "status": "firing",
-                "labels": alert.labels,
-                "annotations": alert.annotations,
+                "labels": labels,
+                "annotations": annotations,
                 "startsAt": _rfc3339(alert.started_at),
                 "endsAt": _FIRING,
-                "generatorURL": alert.annotations["logview"],
+                "generatorURL": annotations["logview"],
                 "fingerprint": alert.id,
             }
         ],
     }
+
+
+def _clean(texts: Mapping[str, str]) -> dict[str, str]:
+    """Text that others wrote may hold half a character, which is not JSON: the alert goes out with a mark for it."""
+    return {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _rfc3339(at: datetime) -> str:
