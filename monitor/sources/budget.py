@@ -103,9 +103,9 @@ class Budget:
         self._waiting: list[_Turn] = []
         self._numbers = count()
 
-    def enter_at_once(self) -> bool:
+    def enter_at_once(self, now: float) -> bool:
         """Take a token and a place if both are there and nobody waits; give the place back with `leave`."""
-        if self._waiting or not self._free or self._bucket.take(self._clock()):
+        if self._waiting or not self._free or self._bucket.take(now):
             return False
         self._free -= 1
         return True
@@ -115,7 +115,7 @@ class Budget:
 
         Raises PausedError where the service's pause is longer than our patience.
         """
-        if not self.enter_at_once():
+        if not self.enter_at_once(self._clock()):
             await self._wait(priority)
             self._free -= 1
 

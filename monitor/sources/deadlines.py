@@ -24,11 +24,11 @@ class Deadlines:
         self._limits: dict[asyncio.Task[object], _Limit] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> asyncio.Task[object]:
+    def begin(self, now: float) -> asyncio.Task[object]:
         """Limit the current task from now on; returns it, for the other calls."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - only coroutines call this, and those run in tasks
-        self._limits[task] = _Limit(self._clock() + self._seconds, task.cancelling())
+        self._limits[task] = _Limit(now + self._seconds, task.cancelling())
         if self._timer is None:
             self._schedule()
         return task

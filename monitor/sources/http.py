@@ -118,11 +118,12 @@ class Transport:
         """
         tries = 1
         while True:
-            if not self._budget.enter_at_once():
+            started = self._clock()
+            if not self._budget.enter_at_once(started):
                 await self._wait(operation, priority)
-            try:
                 started = self._clock()
-                reply = await self._exchange(operation, request())
+            try:
+                reply = await self._exchange(operation, request(), started)
                 value = read(reply)
             except SourceError as error:
                 self._heed(operation, error, self._clock() - started)
@@ -156,9 +157,9 @@ class Transport:
             throttled = self._budget.throttle(error.retry_after)
         self._report(RequestReport(self._source, operation, error.reason, seconds, throttled))
 
-    async def _exchange(self, operation: str, request: Request) -> Reply:
+    async def _exchange(self, operation: str, request: Request, started: float) -> Reply:
         session = self._session or self._open()
-        task = self._deadlines.begin()
+        task = self._deadlines.begin(started)
         try:
             response = await session.request(
                 request.method,

@@ -159,7 +159,7 @@ async def test_a_place_is_needed_besides_a_token() -> None:
     limits = budget(rate=1000.0, concurrency=2)
     await limits.enter(Priority.SWEEP)
     await limits.enter(Priority.SWEEP)
-    assert not limits.enter_at_once()
+    assert not limits.enter_at_once(anyio.current_time())
     entered = anyio.Event()
 
     async def third() -> None:

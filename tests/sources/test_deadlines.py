@@ -14,7 +14,7 @@ SHORT = 0.05
 async def test_who_stays_too_long_is_cancelled_and_told_why() -> None:
     """The wait ends, the limit says that it was its doing, and the task goes on as if never cancelled."""
     deadlines = Deadlines(SHORT, time.monotonic)
-    task = deadlines.begin()
+    task = deadlines.begin(time.monotonic())
     began = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.Event().wait()
@@ -28,7 +28,7 @@ async def test_who_stays_too_long_is_cancelled_and_told_why() -> None:
 async def test_who_leaves_in_time_is_left_alone() -> None:
     """After the end the timer finds nothing: a wait four times as long is ended by its own limit."""
     deadlines = Deadlines(SHORT, time.monotonic)
-    deadlines.end(deadlines.begin())
+    deadlines.end(deadlines.begin(time.monotonic()))
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(4 * SHORT):
@@ -44,7 +44,7 @@ async def test_another_cancellation_is_not_the_limits() -> None:
     claimed: list[bool] = []
 
     async def work() -> None:
-        task = deadlines.begin()
+        task = deadlines.begin(time.monotonic())
         try:
             waiting.set()
             await asyncio.Event().wait()
@@ -69,7 +69,7 @@ async def test_limits_of_many_tasks_are_their_own() -> None:
     ended: dict[int, bool] = {}
 
     async def work(number: int) -> None:
-        task = deadlines.begin()
+        task = deadlines.begin(time.monotonic())
         try:
             if number % 2:
                 await asyncio.Event().wait()

@@ -8,7 +8,7 @@ from monitor.sources.dates import ServiceClock
 from monitor.sources.http import RefusedError, Reply, Request, Transport
 from monitor.sources.maxcompute.calls import Call
 from monitor.sources.maxcompute.refusals import refusal, speaks_against_v4
-from monitor.sources.maxcompute.signing import Signer, query
+from monitor.sources.maxcompute.signing import Signer
 
 T = TypeVar("T")
 
@@ -36,8 +36,8 @@ class Api:
 
     async def ask(self, call: Call, priority: Priority, read: Callable[[Reply], T]) -> T:
         """Send it and return what `read` makes of a good answer. Raises SourceError and nothing else."""
-        words = query(call.params)
-        resource, url = call.path + words.signed, self._endpoint + call.quoted + words.sent
+        resource = call.path + call.words.signed
+        url = self._endpoint + call.quoted + call.words.sent
         v4 = self._v4
 
         def request() -> Request:

@@ -7,7 +7,6 @@ import pytest
 from monitor.core.model import InstanceKey
 from monitor.sources.base import Reason, SourceError
 from monitor.sources.maxcompute.calls import Call, Calls
-from monitor.sources.maxcompute.signing import query
 
 KEY = InstanceKey("warehouse", "analytics", "20250124073421123gabc0def1")
 I = f"/projects/analytics/instances/{KEY.id}"  # noqa: E741 - as the protocol's reference calls it
@@ -17,7 +16,7 @@ CALLS = Calls("warehouse", ["analytics", "日志 x"], only_own=False)
 
 def target(call: Call) -> str:
     """Path and query on the wire."""
-    return call.quoted + query(call.params).sent
+    return call.quoted + call.words.sent
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_targets(call: Call, expected: str) -> None:
 def test_only_own() -> None:
     """`owner: mine` asks for nothing else."""
     own = Calls("warehouse", ["analytics"], only_own=True)
-    assert ("onlyowner", "yes") in own.queueing("analytics", "").params
+    assert "onlyowner=yes" in own.queueing("analytics", "").words.sent
 
 
 def test_a_projects_name_is_quoted_for_the_wire_and_plain_for_the_signature() -> None:
