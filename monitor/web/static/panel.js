@@ -3,7 +3,7 @@
 import { drawAlerts, drawHistory } from "./past.js";
 import { LIVE } from "./phases.js";
 import { drawTasks } from "./tasks.js";
-import { count, el, foreign, fullMoment, line, moment, percent, setData, setText, span, time, title } from "./text.js";
+import { count, el, foreign, fullMoment, line, moment, percent, redraw, setData, setText, span, time, title } from "./text.js";
 
 const LONGEST_TEXT = 20000; // characters of a failure or a result that are put on the page
 const DRAW_EVERY = 250; // ms
@@ -175,7 +175,7 @@ export class Panel {
     this.drawFailure();
     this.drawFacts();
     drawTasks(this.tasks, it);
-    drawHistory(this.past, this.history);
+    redraw(this.past, this.history.length, () => drawHistory(this.past, this.history));
   }
 
   tick() {
@@ -185,7 +185,10 @@ export class Panel {
   drawFailure() {
     const failure = this.it.failure;
     this.failure.hidden = !failure;
-    if (!failure) return;
+    redraw(this.failure, failure, () => failure && this.fillFailure(failure));
+  }
+
+  fillFailure(failure) {
     const top = el("p", "failure-top");
     top.append(el("strong", "", failure.code || "failed"), el("span", "tag", failure.category));
     if (failure.task) top.append(foreign("in-task", line(failure.task)));

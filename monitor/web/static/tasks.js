@@ -2,12 +2,16 @@
 
 import { setBar } from "./bars.js";
 import { graph } from "./graph.js";
-import { count, el, foreign, line, setData, title } from "./text.js";
+import { count, el, foreign, line, redraw, setData, title } from "./text.js";
 
 // Draw them into a box.
 export function drawTasks(box, it) {
-  const parts = it.tasks.map((task) => section(task, it.phase));
-  box.replaceChildren(...(parts.length ? parts : [el("p", "quiet", "No tasks have been read yet.")]));
+  redraw(box, [it.phase, it.tasks], () => {
+    const parts = it.tasks.map((task) => section(task, it.phase));
+    const before = [...box.querySelectorAll(".graph-frame")].map((frame) => frame.scrollLeft);
+    box.replaceChildren(...(parts.length ? parts : [el("p", "quiet", "No tasks have been read yet.")]));
+    box.querySelectorAll(".graph-frame").forEach((frame, n) => (frame.scrollLeft = before[n] ?? 0));
+  });
 }
 
 function section(task, phase) {

@@ -27,6 +27,16 @@ export function setData(node, name, value) {
   if (node.dataset[name] !== value) node.dataset[name] = value;
 }
 
+const drawn = new WeakMap();
+
+// Draw a part anew only if what it shows has changed: a person may have scrolled or selected in it.
+export function redraw(node, value, draw) {
+  const text = JSON.stringify(value);
+  if (drawn.get(node) === text) return;
+  drawn.set(node, text);
+  draw();
+}
+
 const LONGEST_SHOWN = 400; // more characters than fit any line
 const LONGEST_TITLE = 2000;
 
