@@ -11,6 +11,7 @@ from typing import TypeVar
 import aiohttp
 from yarl import URL
 
+from monitor.core.text import clip
 from monitor.sources.base import Priority, Reason, RequestReport, SourceError
 from monitor.sources.budget import Budget, PausedError
 from monitor.sources.deadlines import Deadlines
@@ -18,6 +19,7 @@ from monitor.sources.deadlines import Deadlines
 LARGEST_BODY = 16 * 1024 * 1024
 _TRIES = 3  # of a request that met a broken connection or a gateway's 502, 503, 504
 _BACKOFF = 0.5  # seconds at most before the second try, twice that before the third
+_LONGEST_WHY = 200
 _NAMES_KEPT = 60  # seconds that an address found by DNS is used
 
 T = TypeVar("T")
@@ -184,10 +186,11 @@ class Transport:
             text = f"{self._source}: {operation}: no answer within {self._timeout:g} s"
             raise SourceError(Reason.TIMEOUT, text) from None
         except aiohttp.ClientResponseError as error:
-            text = f"{self._source}: {operation}: what answers is not HTTP: {error.message}"
+            why = clip(" ".join(error.message.split()), _LONGEST_WHY)
+            text = f"{self._source}: {operation}: what answers is not HTTP: {why}"
             raise SourceError(Reason.MALFORMED, text) from None
         except (aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
+            why = clip(str(error) or type(error).__name__, _LONGEST_WHY)
             text = f"{self._source}: {operation}: connection failed: {why}; check `endpoint` and the network"
             raise SourceError(Reason.UNREACHABLE, text) from None
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -141,22 +141,45 @@ async def test_nobody_listens() -> None:
     assert [it.result for it in reports] == [Reason.UNREACHABLE] * 3
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+NOT_HTTP = {
+    "another protocol": b"SSH-2.0-made-up\r\n\r\n",
+    "binary": bytes(range(256)) * 4,
+    "a status that is no number": b"HTTP/1.1 fine OK\r\n\r\n",
+    "a header line of a megabyte": OK + b"X: " + b"x" * 2**20 + b"\r\n\r\n",
+    "ten thousand headers": OK + b"X: x\r\n" * 10_000 + b"\r\n",
+    "a length that is no number": OK + b"Content-Length: many\r\n\r\n",
+    "a negative length": OK + b"Content-Length: -5\r\n\r\nhello",
+    "two lengths": OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "a length beyond all bounds": OK + b"Content-Length: 99999999999999999999\r\n\r\nhello",
+    "a chunk that is no chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+    "an unfinished chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhello",
+    "nothing": b"",
+    "half a header": OK + b"Content-Le",
+    "less than promised": OK + b"Content-Length: 50\r\n\r\nhello",
+    "NUL in a header": OK + b"X: \x00\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("said", NOT_HTTP.values(), ids=NOT_HTTP.keys())
 @pytest.mark.asyncio
-async def test_something_that_is_not_http() -> None:
-    """A port that speaks another protocol is malformed, not a crash."""
+async def test_something_that_is_not_http(said: bytes) -> None:
+    """Whatever answers at that port, it is the one error with one of two reasons, never a crash."""
 
-    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"SSH-2.0-made-up\r\n\r\n")
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, transport([]) as opened:
-        with pytest.raises(SourceError, match="is not HTTP") as caught:
+        with pytest.raises(SourceError, match="warehouse: inspect: ") as caught:
             await opened.send("inspect", Priority.SWEEP, asking(f"http://127.0.0.1:{port}/"), read, repeatable=True)
-    assert caught.value.reason is Reason.MALFORMED
+    assert caught.value.reason in {Reason.MALFORMED, Reason.UNREACHABLE}
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("chunked", [False, True])
