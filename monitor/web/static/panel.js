@@ -6,6 +6,7 @@ import { drawTasks } from "./tasks.js";
 import { count, el, foreign, fullMoment, line, moment, percent, redraw, setData, setText, span, time, title } from "./text.js";
 
 const LONGEST_TEXT = 20000; // characters of a failure or a result that are put on the page
+const MOST_EVENTS = 200;
 const DRAW_EVERY = 250; // ms
 
 export class Panel {
@@ -75,7 +76,7 @@ export class Panel {
     if (event.key !== this.key) return;
     if (event.kind === "removed") this.say("It is no longer kept: what stands here is the last that was known.");
     if (event.instance) this.it = event.instance;
-    if (event.kind !== "progress") this.history = [...this.history, event];
+    if (event.kind !== "progress") this.history = [...this.history, event].slice(-MOST_EVENTS);
     if (event.kind === "alert") this.loadAlerts();
     this.later();
   }
@@ -175,7 +176,8 @@ export class Panel {
     this.drawFailure();
     this.drawFacts();
     drawTasks(this.tasks, it);
-    redraw(this.past, this.history.length, () => drawHistory(this.past, this.history));
+    const last = this.history.at(-1);
+    redraw(this.past, [this.history.length, last?.kind, last?.at], () => drawHistory(this.past, this.history));
   }
 
   tick() {
