@@ -42,10 +42,12 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 
 
 class Policy(Struct, frozen=True, gc=False):
-    """`lost_after` times "no such instance" in a row, over at least `lost_within`, make an instance lost."""
+    """`lost_after` times "no such instance" in a row, over at least `lost_within`, make an instance lost. For
+    `lingers` after the end, a listing may still show it as live."""
 
     lost_after: int = 3
     lost_within: timedelta = timedelta(seconds=30)
+    lingers: timedelta = timedelta(minutes=1)
     limits: Limits = Limits()
 
 
@@ -103,7 +105,7 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
             return track, ()
         after = Phase.WAITING if before is Phase.LOST else before  # it is known again, and nothing says more
     if after is not before and after not in TRANSITIONS[before]:
-        return _contradict(track, got)
+        return (track, ()) if _lingers(track, got, after, policy) else _contradict(track, got)
 
     new = _learn(track, got, after)
     events: list[AnyEvent] = []
@@ -188,6 +190,11 @@ def _restart(track: Track, got: Seen) -> Step:
     )
     restarted = PhaseChanged(at=got.at, key=got.key, before=track.phase, after=new.phase, attempt=new.attempt)
     return new, (*take_back(track, got.at), restarted)
+
+
+def _lingers(track: Track, got: Seen, said: Phase, policy: Policy) -> bool:
+    """A listing may show as live for a while what the service has just said is over."""
+    return said in LIVE and track.phase_since is not None and got.at - track.phase_since < policy.lingers
 
 
 def _contradict(track: Track, got: Seen) -> Step:

@@ -5,6 +5,7 @@ watches, again and again; and what attention has planned, which may as well not 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -33,6 +34,14 @@ UNDECIDED = Trouble("undecided", "the service says that it ended, but not how")
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Question:
+    """An outcome that is asked for: how often that failed in a row, and what a listing said of its instance."""
+
+    failures: int = 0
+    lead: Seen | None = None
+
+
 class Inspector:
     """All inspections of one source, by any number of workers that run `serve`. `backlogs` are by project."""
 
@@ -59,14 +68,16 @@ class Inspector:
         self._now = now
         self._rota: Rota[InstanceKey] = Rota(first=pace.watch_every, chance=chance)
         self._under_way: set[InstanceKey] = set()
-        self._unanswered: dict[InstanceKey, int] = {}  # whose outcome is asked for, and how often that failed
+        self._unanswered: dict[InstanceKey, _Question] = {}
         attention.when_watched(self._watch)
 
-    def ask_outcome(self, key: InstanceKey) -> None:
-        """It is not listed as live, or listed as over: ask until it is known what became of it."""
-        if key not in self._unanswered:
-            self._unanswered[key] = 0
+    def ask_outcome(self, key: InstanceKey, lead: Seen | None = None) -> None:
+        """It is not listed as live, or listed as over, as `lead` says: ask until it is known what became of it."""
+        question = self._unanswered.get(key)
+        if question is None:
+            question = self._unanswered[key] = _Question()
             self._rota.succeeded(key)  # trouble with its stages was another matter
+        question.lead = lead or question.lead
         self._ask(key, Priority.OUTCOME)
 
     async def move_checkpoint(self, project: str) -> None:
@@ -102,6 +113,9 @@ class Inspector:
         """What the source says of it. Whatever that is, the stream has it when this returns."""
         got = await self._tries.make(self._source.inspect(key, self._detail(key, priority), priority))
         if not isinstance(got, Trouble):
+            question = self._unanswered.get(key)
+            if isinstance(got, Seen) and question is not None and question.lead is not None:
+                got = _completed(got, question.lead)
             await self._stream.send((got,))
             if isinstance(got, Gone) or not got.ended or got.phase is not None:
                 return got
@@ -116,9 +130,10 @@ class Inspector:
     def _ask_again(self, key: InstanceKey, trouble: Trouble) -> None:
         """Let it rest, then ask for what must be known; stages that nobody watches wait for a later plan."""
         self._rota.failed(key, retry_after=trouble.retry_after)
-        if key in self._unanswered:
-            self._unanswered[key] += 1
-            if self._unanswered[key] == TELL_AFTER:
+        question = self._unanswered.get(key)
+        if question is not None:
+            question.failures += 1
+            if question.failures == TELL_AFTER:
                 log.warning("outcome_unknown", instance=str(key), reason=trouble.reason, detail=trouble.detail)
             self._ask(key, Priority.OUTCOME)
         elif key in self._attention:
@@ -137,7 +152,8 @@ class Inspector:
     def _detail(self, key: InstanceKey, priority: Priority) -> Detail:
         if priority > Priority.OUTCOME:
             return Detail.STAGES
-        failures = self._unanswered.get(key, 0)
+        question = self._unanswered.get(key)
+        failures = question.failures if question is not None else 0
         if failures >= DEGRADE_AFTER:
             return Detail.PHASE
         track = self._board.get(key)
@@ -203,3 +219,16 @@ class Inspector:
     def _is_live(self, key: InstanceKey) -> bool:
         track = self._board.get(key)
         return track is not None and track.phase.is_live
+
+
+def _completed(got: Seen, lead: Seen) -> Seen:
+    """An answer about one instance may leave out what a listing tells, and what was over before it was ever listed as
+    live has no other witness."""
+    return replace(
+        got,
+        name=got.name or lead.name,
+        owner=got.owner or lead.owner,
+        created_at=got.created_at or lead.created_at,
+        started_at=got.started_at or lead.started_at,
+        ended_at=got.ended_at or lead.ended_at,
+    )

@@ -4,7 +4,7 @@ A fixed number of workers serves each kind of poll, so that neither a slow inspe
 sweep. Whatever is learned, also that nothing was, goes into the stream as observations.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import anyio
@@ -25,7 +25,6 @@ from monitor.sources.base import Priority, Source
 
 SWEEPERS = 4
 RECONCILERS = 2
-LINGERS = timedelta(minutes=1)  # a service may list as live what it has just said is over
 
 log = structlog.get_logger()
 
@@ -121,11 +120,7 @@ class Poller:
         return frozenset(ids)
 
     def _is_ours(self, got: Seen) -> bool:
-        track = self._board.get(got.key)
-        if track is None:
-            return self._source.discovers(got)
-        ended = track.phase.is_terminal and got.attempt <= track.attempt
-        return not ended or track.phase_since is None or got.at - track.phase_since >= LINGERS
+        return self._board.get(got.key) is not None or self._source.discovers(got)
 
     # --- reconciles ---
 
@@ -137,19 +132,19 @@ class Poller:
                 self._tell_failing(project, got, self._reconciles.failed(project, retry_after=got.retry_after))
                 self._reconciles.ask(project, Priority.OUTCOME)
                 continue
-            for key in got:
-                self._inspector.ask_outcome(key)
+            for lead in got:
+                self._inspector.ask_outcome(lead.key, lead)
             await self._inspector.move_checkpoint(project)
             self._tell_answering(project, self._reconciles.succeeded(project))
             self._reconciles.ask(project, Priority.OUTCOME, after=self._about(self._pace.reconcile_every))
 
-    async def _reconcile(self, project: str) -> set[InstanceKey]:
-        """List what has ended; those of which somebody must ask how."""
+    async def _reconcile(self, project: str) -> Collection[Seen]:
+        """List what has ended; what is listed of those of which somebody must ask how."""
         backlog = self._backlogs[project]
         # What was submitted after the last complete sweep, nobody may have seen live: it must be listed again.
         upto = min(self._now(), self._swept.get(project, backlog.listed_upto))
         since = backlog.listed_upto - self._pace.overlap
-        leads: set[InstanceKey] = set()
+        leads: dict[InstanceKey, Seen] = {}
         async for page in self._source.ended(project, since):
             known: list[Seen] = []
             for got in page.seen:
@@ -158,11 +153,11 @@ class Poller:
                 if got.phase is Phase.SUCCEEDED or got.phase is Phase.CANCELLED:
                     known.append(got)  # nothing more to learn
                 else:
-                    leads.add(got.key)
+                    leads[got.key] = got
             if known:
                 await self._stream.send(tuple(known))
         backlog.add(upto, leads)
-        return leads
+        return leads.values()
 
     def _is_news(self, got: Seen, since: datetime) -> bool:
         track = self._board.get(got.key)

@@ -15,6 +15,7 @@ from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 WORKERS = 10
+OWNER = "somebody@example.test"  # only listings tell it
 
 
 def moment(seconds: float) -> datetime:
@@ -197,6 +198,7 @@ class ScriptedSource:
             phase=None if over and not self.says_how else phase,
             created_at=moment(life.submitted),
             ended_at=moment(life.ends) if over else None,
+            owner=OWNER,
             progress=life.finished(at) / WORKERS if self.lists_progress and not over else None,
             ended=over,
         )

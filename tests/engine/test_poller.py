@@ -25,7 +25,7 @@ from monitor.core.schedule import Pace
 from monitor.sources.base import Page, Priority, Reason, SourceError
 from monitor.storage.memory import MemoryStorage
 from tests.engine.line import Line, running_line
-from tests.engine.scripted import Life, ScriptedSource, key, moment
+from tests.engine.scripted import OWNER, Life, ScriptedSource, key, moment
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +125,7 @@ async def test_reconcile_finds_what_no_sweep_saw() -> None:
         assert track is not None
         assert track.failure is not None
         assert track.failure.message == "short found no table"
+        assert track.owner == OWNER
         assert outcomes(line) == [("short", Phase.FAILED)]
 
 
