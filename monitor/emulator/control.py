@@ -9,10 +9,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from monitor.emulator.errors import ServiceError
+from monitor.emulator.faults import FAULTS, Setting
 from monitor.emulator.instances import Instance
 from monitor.emulator.jobs import DEFAULT_PRIORITY
 from monitor.emulator.scenario import SCENARIOS, Recipe
 from monitor.emulator.service import MaxCompute, owner_of
+from monitor.emulator.switchboard import Switchboard
 
 PREFIX = "/-/emulator"
 MAX_COUNT = 50_000
@@ -37,9 +39,9 @@ class ClockChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     advance: float = 0.0
 
 
-def build_app(service: MaxCompute) -> web.Application:
+def build_app(service: MaxCompute, faults: Switchboard) -> web.Application:
     """The levers of one service."""
-    levers = _Levers(service)
+    levers, switches = _Levers(service), _Switches(faults)
     app = web.Application(middlewares=[_local_only()])
     app.router.add_get("/requests", levers.requests)
     app.router.add_delete("/requests", levers.forget_requests)
@@ -48,6 +50,10 @@ def build_app(service: MaxCompute) -> web.Application:
     app.router.add_post("/instances", levers.create)
     app.router.add_post("/instances/{id}/vanish", levers.hide)
     app.router.add_post("/instances/{id}/restore", levers.restore)
+    app.router.add_get("/faults", switches.report)
+    app.router.add_post("/faults", switches.switch_on)
+    app.router.add_delete("/faults", switches.switch_off)
+    app.router.add_delete("/faults/{fault}", switches.switch_off)
     return app
 
 
@@ -82,7 +88,7 @@ class _Levers:
         return await self.clock(request)
 
     async def create(self, request: web.Request) -> web.Response:
-        wanted = await _read(request, NewInstances)
+        wanted = await _read(request, NewInstances, f"; scenarios are {', '.join(SCENARIOS)}")
         if not 0 < wanted.count <= MAX_COUNT:
             raise ServiceError(400, "bad_request", f"count must be between 1 and {MAX_COUNT}, not {wanted.count}")
         if not wanted.owner.isprintable():
@@ -114,6 +120,25 @@ class _Levers:
         return instance
 
 
+class _Switches:
+    def __init__(self, faults: Switchboard) -> None:
+        self._faults = faults
+
+    async def report(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._faults.report())
+
+    async def switch_on(self, request: web.Request) -> web.Response:
+        self._faults.switch_on(await _read(request, Setting, f"; faults are {', '.join(FAULTS)}"))
+        return await self.report(request)
+
+    async def switch_off(self, request: web.Request) -> web.Response:
+        fault = request.match_info.get("fault")
+        if fault is not None and fault not in FAULTS:
+            raise ServiceError(404, "not_found", f"no fault '{fault}'; faults are {', '.join(FAULTS)}")
+        self._faults.switch_off(fault)
+        return web.Response(status=204)
+
+
 def _local_only() -> Middleware:
     """Turns strangers away: other machines, and web pages that a browser on this one has open."""
 
@@ -130,8 +155,8 @@ def _local_only() -> Middleware:
     return check
 
 
-async def _read(request: web.Request, kind: type[_T]) -> _T:
+async def _read(request: web.Request, kind: type[_T], hint: str = "") -> _T:
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except msgspec.MsgspecError as error:
-        raise ServiceError(400, "bad_request", f"{error}; scenarios are {', '.join(SCENARIOS)}") from None
+        raise ServiceError(400, "bad_request", f"{error}{hint}") from None

@@ -23,6 +23,7 @@ from monitor.emulator.requestlog import RequestLog
 from monitor.emulator.service import MaxCompute, owner_of
 from monitor.emulator.sql.engine import Engine
 from monitor.emulator.sqljobs import SqlJobs
+from monitor.emulator.switchboard import Switchboard
 from monitor.emulator.wire import PREFIX
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -57,6 +58,7 @@ class Emulator:
     host: str
     port: int
     maxcompute: MaxCompute
+    faults: Switchboard
 
     @property
     def url(self) -> str:
@@ -88,8 +90,9 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
         sql = SqlJobs(book, engine, tasks, limit=options.sql_limit)
         stack.push_async_callback(sql.close)
         service = MaxCompute(tuple(options.projects), clock, chance, book, sql, RequestLog(monotonic), tasks)
+        faults = Switchboard(clock, monotonic)
 
-        runner = web.AppRunner(_compose(service, options), access_log=None, shutdown_timeout=0.5)
+        runner = web.AppRunner(_compose(service, faults, options), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.callback(book.close)  # first of all, so that nobody who waits for an end holds up the others
@@ -99,15 +102,17 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
             busy = tasks.create_task(keep_busy(service, Random(options.seed + 1)))  # noqa: S311 - plays, does not protect
             stack.callback(busy.cancel)
         _log.info("emulator listens on port %d", port)
-        yield Emulator(options.host, port, service)
+        yield Emulator(options.host, port, service, faults)
 
 
-def _compose(service: MaxCompute, options: EmulatorOptions) -> web.Application:
+def _compose(service: MaxCompute, faults: Switchboard, options: EmulatorOptions) -> web.Application:
     """Every service of the emulator at its place on the one port."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)  # that of an inner application would not count
-    app.add_subapp(control.PREFIX, control.build_app(service))
+    app.add_subapp(control.PREFIX, control.build_app(service, faults))
     app.add_subapp(logview.PREFIX, logview.build_app(service))
-    app.add_subapp(PREFIX, maxcompute.build_app(service, options.interceptors))
+    api = maxcompute.build_app(service, (faults.middleware(), *options.interceptors))
+    api.on_response_prepare.append(faults.date)
+    app.add_subapp(PREFIX, api)
     return app
 
 
