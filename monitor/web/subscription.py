@@ -52,8 +52,6 @@ class Subscription:
 
 def _passed(event: AnyEvent, phases: frozenset[Phase]) -> bool:
     match event:
-        case PhaseChanged(before=None, attempt=attempt) if attempt > 1:
-            return True  # a restart: what it came from is not told
         case PhaseChanged(before=before, after=after):
             return before in phases or after in phases
         case Lost(before=before):

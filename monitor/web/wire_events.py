@@ -39,7 +39,7 @@ class Discovered(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="discov
 class PhaseChanged(
     InstanceEvent, frozen=True, gc=False, kw_only=True, tag="phase", rename={"before": "from", "after": "to"}
 ):
-    """`from` is null for the first phase of an attempt."""
+    """`from` is null for the first phase that was seen; of a restart it is how the attempt before stood."""
 
     before: Phase | None
     after: Phase

@@ -28,9 +28,9 @@ def test_a_phase_event_concerns_whoever_asked_for_any_of_its_phases(
     assert concerns(Wanted(phase=wanted), event, track("i1", now)) == bool({before, after, now} & wanted)
 
 
-def test_a_restart_concerns_everybody_who_asked_for_a_phase() -> None:
-    """What a new attempt came from is not told, so whoever may have seen it hears of it."""
-    event = PhaseChanged(NOON, key("i1"), None, Phase.WAITING, attempt=2)
+def test_a_restart_concerns_whoever_saw_the_attempt_before() -> None:
+    """A new attempt comes from how the one before stood: a screen of failures must let it go."""
+    event = PhaseChanged(NOON, key("i1"), Phase.FAILED, Phase.WAITING, attempt=2)
     assert concerns(Wanted(phase=frozenset({Phase.FAILED})), event, track("i1", Phase.WAITING))
     other = Wanted(phase=frozenset({Phase.FAILED}), project=frozenset({"ads"}))
     assert not concerns(other, event, track("i1", Phase.WAITING))

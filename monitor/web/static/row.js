@@ -79,7 +79,10 @@ export class Row {
 
 // The one thing worth saying about an instance now.
 function noteOf(it) {
-  if (it.failure) return [it.failure.code, it.failure.message].filter(Boolean).join(" · ");
+  if (it.failure) {
+    const { code, message } = it.failure;
+    return message.includes(code) ? message : [code, message].filter(Boolean).join(" · "); // the service's own texts begin with the code
+  }
   if (it.phase === "waiting" && it.queue) {
     const { position, length, reason } = it.queue;
     const place = position === null ? "" : length === null ? `queue ${position}` : `queue ${position} of ${length}`;
