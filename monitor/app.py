@@ -4,8 +4,8 @@ The order of stopping is the nesting below: polling ends first; the stream it fe
 observed and ends; the storage is sealed; its followers end after the last batch; then the outlets, then the store.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from socket import AF_INET, AF_INET6, create_server, socket
 import anyio
 import structlog
 from aiohttp import web
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from monitor import __version__
 from monitor.config import ChannelSection, Config, ConfigError, SourceSection, StorageSection, read_address
@@ -31,6 +31,7 @@ from monitor.engine.lag import watch_loop
 from monitor.engine.ledger import Decisions, Ledger, Observations
 from monitor.engine.poller import Poller
 from monitor.engine.reports import FeedStats
+from monitor.engine.upkeep import keep_compact
 from monitor.metrics import Metrics
 from monitor.notify.base import Notifier
 from monitor.notify.webhook import Webhook
@@ -53,15 +54,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What the daemon takes from the world: time, chance, when to stop, and the config as it stands now.
+    """What the daemon takes from the world: time, chance, when to stop or reload, and the config as it stands now.
 
-    `chance` gives numbers in 0..1. `reload` raises ConfigError. `started` is told the address that people open.
+    `chance` gives numbers in 0..1. Each item of `reloads` asks for a reload, as `POST /-/reload` does; who made that
+    stream closes it. `reload` raises ConfigError. `started` is told the address that people open.
     """
 
     now: Callable[[], datetime]
     chance: Callable[[], float]
     epoch: str
     stop: anyio.Event
+    reloads: MemoryObjectReceiveStream[None]
     reload: Callable[[], Config]
     started: Callable[[str], None]
 
@@ -137,10 +140,12 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
                 new = _decisions(config, outside.reload(), external_url)
             except (ConfigError, ReloadError) as error:
                 metrics.reloaded(False, now())
+                log.error("reload_refused", detail=str(error), means="what was in force before stays in force")
                 raise ReloadError(str(error)) from error
             ledger.decide_by(new)
             metrics.expect(new.rules.rules)
             metrics.reloaded(True, now())
+            log.info("reloaded", rules=[rule.name for rule in new.rules.rules])
 
         parts = Parts(
             board=board,
@@ -167,6 +172,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             await following.wait()
             outlets.start_soon(courier.run)
             outlets.start_soon(watch_loop, metrics.loop_lag)
+            outlets.start_soon(keep_compact, storage, lambda: decisions.retention, now)
             await stack.enter_async_context(_serving(build_web(parts), listener))
             async with anyio.create_task_group() as writing:
                 writing.start_soon(ledger.run, receive)
@@ -174,6 +180,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
                     for poller in pollers:
                         polling.start_soon(poller.run)
                     polling.start_soon(_tick, send, now)
+                    polling.start_soon(_reload_when_asked, outside.reloads, reload)
                     log.info("started", address=address, version=__version__, tracks=len(tracks))
                     outside.started(address)
                     await outside.stop.wait()
@@ -190,6 +197,12 @@ async def _tick(stream: MemoryObjectSendStream[Observations], now: Callable[[], 
     while True:
         await anyio.sleep(TICK_EVERY)
         await stream.send((Tick(at=now()),))
+
+
+async def _reload_when_asked(asked: MemoryObjectReceiveStream[None], reload: Callable[[], Awaitable[None]]) -> None:
+    async for _ in asked:
+        with suppress(ReloadError):  # it is in the log, and nobody else waits for an answer
+            await reload()
 
 
 async def _drain(storage: Storage) -> None:

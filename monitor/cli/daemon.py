@@ -3,11 +3,13 @@
 import os
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from monitor.app import CannotListenError, Outside, serve
 from monitor.cli.exits import FAILED, plain, stop_with
@@ -35,13 +37,17 @@ def run_daemon(file: Path, listen: str | None) -> None:
         stop_with(str(error), FAILED)
     set_up(level=config.log.level, form=config.log.format, mask=Mask(config.secrets()))
 
-    async def work(stop: anyio.Event) -> None:
-        try:
-            await serve(config, _outside(stop, read, lambda _: None))
-        except CannotListenError as error:
-            raise CannotStartError(str(error)) from error
+    hang_ups, reloads = anyio.create_memory_object_stream[None](1)
 
-    run(work, told=TOLD)
+    def hung_up() -> None:
+        with suppress(anyio.WouldBlock, anyio.BrokenResourceError):  # one is wanted already, or the daemon stops
+            hang_ups.send_nowait(None)
+
+    async def work(stop: anyio.Event) -> None:
+        with hang_ups, reloads, _as_it_starts():
+            await serve(config, _outside(stop, reloads, read, lambda _: None))
+
+    run(work, told=TOLD, hung_up=hung_up)
 
 
 def run_demo(listen: str, seed: int, speed: float) -> None:
@@ -56,26 +62,40 @@ def run_demo(listen: str, seed: int, speed: float) -> None:
         print(f"the dashboard          {url}/\n\nCtrl-C ends everything.\n", flush=True)
 
     async def work(stop: anyio.Event) -> None:
-        try:
+        hang_ups, reloads = anyio.create_memory_object_stream[None]()
+        with hang_ups, reloads, _as_it_starts():
             await demo(
                 listen=listen,
                 seed=seed,
                 speed=speed,
                 show=say,
-                outside=lambda config: _outside(stop, lambda: config, opened),
+                outside=lambda config: _outside(stop, reloads, lambda: config, opened),
             )
-        except CannotListenError as error:
-            raise CannotStartError(str(error)) from error
 
     run(work, told=TOLD)
 
 
-def _outside(stop: anyio.Event, reload: Callable[[], Config], started: Callable[[str], None]) -> Outside:
+@contextmanager
+def _as_it_starts() -> Iterator[None]:
+    """What stands in the way of a start comes bare: once anything runs, errors come in the group of what ran."""
+    try:
+        yield
+    except (CannotListenError, StorageError) as error:
+        raise CannotStartError(str(error)) from error
+
+
+def _outside(
+    stop: anyio.Event,
+    reloads: MemoryObjectReceiveStream[None],
+    reload: Callable[[], Config],
+    started: Callable[[str], None],
+) -> Outside:
     return Outside(
         now=lambda: datetime.now(UTC),  # noqa: TID251 - here is where time comes in
         chance=random.random,
         epoch=secrets.token_hex(4),
         stop=stop,
+        reloads=reloads,
         reload=reload,
         started=started,
     )

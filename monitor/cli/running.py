@@ -16,16 +16,24 @@ class CannotStartError(Exception):
     """Nothing has begun; the message names the thing and the fix."""
 
 
-def run(work: Callable[[anyio.Event], Awaitable[None]], *, told: tuple[type[Exception], ...]) -> None:
+def run(
+    work: Callable[[anyio.Event], Awaitable[None]],
+    *,
+    told: tuple[type[Exception], ...],
+    hung_up: Callable[[], None] | None = None,
+) -> None:
     """Run until done, or until a signal sets the stop that `work` is given; a second signal ends the process at once.
 
     Errors of the types `told` are for the operator and become one line; all others are bugs and keep their traceback.
+    `hung_up` is called on SIGHUP, where the system knows it; without it that signal ends the process.
     """
 
     async def with_signals() -> None:
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_listen_to_signals, stop)
+            if hung_up is not None and sys.platform != "win32":
+                tasks.start_soon(_listen_to_hang_ups, hung_up)
             await work(stop)
             tasks.cancel_scope.cancel()
 
@@ -41,6 +49,12 @@ async def _listen_to_signals(stop: anyio.Event) -> None:
             if stop.is_set():
                 os._exit(128 + number)
             stop.set()
+
+
+async def _listen_to_hang_ups(call: Callable[[], None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGHUP) as received:
+        async for _ in received:
+            call()
 
 
 def _stop_with_all(group: BaseExceptionGroup[BaseException], told: tuple[type[Exception], ...]) -> NoReturn:

@@ -1,8 +1,10 @@
 """What people do: register, stop, acknowledge, and ask for what only the service can tell."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
+import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from monitor.core.events import Gone, Seen
@@ -11,15 +13,22 @@ from monitor.engine.ledger import Observations
 from monitor.sources.base import Detail, Priority, Source, SourceError
 from monitor.storage.base import AlertRecord, Storage
 
+_STOPPING = "the daemon is stopping: ask again when it is back"
+
 
 class UnknownSourceError(Exception):
     """The key names a source, or a project of it, that is not configured."""
 
 
+class StoppingError(Exception):
+    """The daemon takes in nothing more."""
+
+
 class Control:
     """Passes a person's wish to the source, and what the source answers into the same stream as every poll.
 
-    Methods that ask a source raise SourceError as the source does, and UnknownSourceError for a key without one.
+    Methods that ask a source raise SourceError as the source does, and UnknownSourceError for a key without one;
+    those that change something raise StoppingError once the stream is closed.
     """
 
     def __init__(
@@ -39,25 +48,27 @@ class Control:
         """Track this instance from now on; None if the service does not know it. Nobody would sweep a project that is
         not configured, so that is refused."""
         source = self._source(key)
+        self._require_running()
         if key.project not in source.projects:
             known = ", ".join(source.projects)
             raise UnknownSourceError(f"{key.source!r} does not watch project {key.project!r}; configured: {known}")
         seen = await source.inspect(key, Detail.STAGES, Priority.WATCHED)
         if isinstance(seen, Gone):
             return None
-        await self._stream.send((seen,))
+        try:
+            await self._stream.send((seen,))
+        except anyio.ClosedResourceError:
+            raise StoppingError(_STOPPING) from None
         return seen
 
     async def stop(self, key: InstanceKey) -> None:
-        """Ask the service to end it, and look at once what became of it. A look that fails is left to the next poll:
-        the wish was granted."""
+        """Ask the service to end it, and look at once what became of it. A look that fails, or that nobody takes in any
+        more, is left to the next poll: the wish was granted."""
         source = self._source(key)
+        self._require_running()
         await source.stop(key)
-        try:
-            seen = await source.inspect(key, Detail.OUTCOME, Priority.WATCHED)
-        except SourceError:
-            return
-        await self._stream.send((seen,))
+        with suppress(SourceError, anyio.ClosedResourceError):
+            await self._stream.send((await source.inspect(key, Detail.OUTCOME, Priority.WATCHED),))
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         """The result text of each task."""
@@ -70,6 +81,10 @@ class Control:
     async def acknowledge(self, alert: str, by: str) -> AlertRecord | None:
         """Note who took charge; None if there is no such alert."""
         return await self._storage.acknowledge(alert, by, self._now())
+
+    def _require_running(self) -> None:
+        if not self._stream.statistics().open_send_streams:
+            raise StoppingError(_STOPPING)
 
     def _source(self, key: InstanceKey) -> Source:
         source = self._sources.get(key.source)

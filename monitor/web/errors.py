@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import UNSET, Struct, UnsetType
 
-from monitor.engine.control import UnknownSourceError
+from monitor.engine.control import StoppingError, UnknownSourceError
 from monitor.sources.base import Reason, SourceError
 from monitor.storage.base import StorageError
 
@@ -95,6 +95,8 @@ async def answer_in_json(request: web.Request, handler: Handler) -> web.StreamRe
         return refuse(error.status, error.fault, error.headers)
     except UnknownSourceError as error:
         return refuse(404, Fault("not_found", str(error)))
+    except StoppingError as error:
+        return refuse(503, Fault("stopping", str(error)))
     except SourceError as error:
         return _of_source(error)
     except StorageError as error:

@@ -5,7 +5,7 @@ import pytest
 
 from monitor.core.alerting import Trigger
 from monitor.core.model import Phase
-from monitor.engine.control import UnknownSourceError
+from monitor.engine.control import Control, StoppingError, UnknownSourceError
 from monitor.sources.base import Reason, SourceError
 from monitor.storage.base import AlertQuery
 from tests.engine.line import running_line
@@ -96,3 +96,46 @@ async def test_taking_charge_of_an_alert() -> None:
         assert taken.acknowledged is not None
         assert (taken.acknowledged.by, taken.acknowledged.at) == ("night shift", moment(20))
         assert await line.control.acknowledge("no such alert", "night shift") is None
+
+
+async def test_a_wish_that_comes_while_stopping_is_refused() -> None:
+    """Nothing is asked of the service that could not be noted: the person is told to come back."""
+    source = ScriptedSource({"i": Life("i")})
+    async with running_line(source) as line:
+        await anyio.sleep(5)
+    asked = len(source.asked)
+    with pytest.raises(StoppingError, match="ask again when it is back"):
+        await line.control.register(key("i"))
+    with pytest.raises(StoppingError, match="ask again when it is back"):
+        await line.control.stop(key("i"))
+    assert (len(source.asked), source.stopped) == (asked, [])
+
+
+async def test_a_stop_that_the_daemon_overtakes_was_granted() -> None:
+    """The daemon stops between the service's yes and the look that follows it: that is no failure of the wish, while
+    an answer about what was to be registered is lost, and said to be."""
+    source = ScriptedSource({"i": Life("i"), "j": Life("j")}, discovery=False)
+    gate = anyio.Event()
+
+    async def hold(operation: str, _what: str) -> None:
+        if operation == "inspect":
+            await gate.wait()
+
+    refused = []
+
+    async def register(control: Control) -> None:
+        try:
+            await control.register(key("j"))
+        except StoppingError as error:
+            refused.append(str(error))
+
+    async with anyio.create_task_group() as people:
+        async with running_line(source) as line:
+            await anyio.sleep(1)
+            source.trouble = hold
+            people.start_soon(line.control.stop, key("i"))
+            people.start_soon(register, line.control)
+            await anyio.sleep(1)
+        gate.set()
+    assert source.stopped == ["i"]
+    assert len(refused) == 1

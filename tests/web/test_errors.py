@@ -1,5 +1,7 @@
 """Refusals have one shape, whoever raised them."""
 
+from typing import Any
+
 import pytest
 import structlog.testing
 
@@ -47,6 +49,18 @@ async def test_every_reason_of_a_source_has_its_status(reason: Reason, status: i
         desk.service.fails = SourceError(reason, "as it said")
         refusal = await desk.refused(status, "GET", "/api/v1/instances/i1/results")
         assert (refusal.code, refusal.reason, refusal.message) == (code, reason.value, f"{reason.value}: as it said")
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [("/api/v1/instances/i1/stop", {}), ("/api/v1/instances", {"json": {"key": "warehouse/analytics/i2"}})],
+)
+async def test_wishes_that_come_while_the_daemon_stops(path: str, options: dict[str, Any]) -> None:
+    """503: nothing is wrong with the request, and it may be sent again."""
+    async with open_desk(track("i1")) as desk:
+        desk._send.close()
+        refusal = await desk.refused(503, "POST", path, **options)
+        assert (refusal.code, "ask again" in refusal.message) == ("stopping", True)
 
 
 async def test_our_own_bug_is_logged_and_still_answered() -> None:
