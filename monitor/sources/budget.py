@@ -18,6 +18,7 @@ _LOWEST = 1 / 32  # of the configured rate
 _RECOVERY = 60.0  # seconds from nothing back to the configured rate
 _UNNAMED = 1.0  # seconds of pause where the service named none
 _LONGEST = 3600.0  # seconds; a longer pause is a slip of the service's pen
+_YIELDS = 5.0  # seconds for which a request lets those of the next more urgent kind go first
 _ROUNDING = 1e-9
 
 
@@ -84,8 +85,9 @@ class _Turn:
 
     __slots__ = ("called", "order")
 
-    def __init__(self, priority: Priority, number: int) -> None:
-        self.order = (priority, number)
+    def __init__(self, priority: Priority, now: float, number: int) -> None:
+        # Not by priority alone: where the urgent use up the rate, the others would wait for ever.
+        self.order = (now + _YIELDS * priority, number)
         self.called = anyio.Event()
 
     def __lt__(self, other: "_Turn") -> bool:
@@ -93,7 +95,8 @@ class _Turn:
 
 
 class Budget:
-    """The waiting part. Who waits is served by priority, then in the order of arrival."""
+    """The waiting part. Who waits is served by priority, then in the order of arrival; who has waited long goes before
+    the more urgent that have only come."""
 
     def __init__(self, *, rate: float, concurrency: int, patience: float, clock: Callable[[], float]) -> None:
         self._bucket = TokenBucket(rate, clock())
@@ -131,7 +134,7 @@ class Budget:
         return grew
 
     async def _wait(self, priority: Priority) -> None:
-        turn = _Turn(priority, next(self._numbers))
+        turn = _Turn(priority, self._clock(), next(self._numbers))
         heappush(self._waiting, turn)
         try:
             while True:

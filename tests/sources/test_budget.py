@@ -154,6 +154,29 @@ async def test_the_urgent_go_first_and_equals_in_order() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_urgent_do_not_starve_the_others() -> None:
+    """Where listings alone use up the rate, as after throttling, a question about one instance still has its turn
+    within seconds: a failure must not wait for ever to be told."""
+    limits = budget(rate=1.0)
+    asked = anyio.current_time()
+    waited: dict[Priority, float] = {}
+
+    async def ask(priority: Priority) -> None:
+        await limits.enter(priority)
+        waited[priority] = anyio.current_time() - asked
+        limits.leave()
+
+    async with anyio.create_task_group() as tasks:
+        for priority in (Priority.OUTCOME, Priority.WATCHED, Priority.ATTENTION):
+            tasks.start_soon(ask, priority)
+        for _ in range(30):
+            tasks.start_soon(ask, Priority.SWEEP)
+            await anyio.sleep(0.5)
+    assert waited[Priority.OUTCOME] < 15
+    assert waited[Priority.OUTCOME] < waited[Priority.WATCHED] < waited[Priority.ATTENTION] < 30
+
+
+@pytest.mark.anyio
 async def test_a_place_is_needed_besides_a_token() -> None:
     """With two places the third waits until one is given back, however many tokens there are."""
     limits = budget(rate=1000.0, concurrency=2)
