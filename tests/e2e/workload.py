@@ -1,0 +1,47 @@
+"""Work for the emulator, made by its control endpoint, and what the daemon says became of it."""
+
+from typing import Any
+
+import aiohttp
+
+TERMINAL = {"succeeded", "failed", "cancelled", "lost"}
+
+
+async def submit(http: aiohttp.ClientSession, emulator: str, count: int, **recipe: Any) -> list[str]:
+    """Have so many instances of one recipe begin; their ids."""
+    if not count:
+        return []
+    async with http.post(f"{emulator}/-/emulator/instances", json={"count": count, **recipe}) as answer:
+        assert answer.status == 201, await answer.text()
+        return list((await answer.json())["ids"])
+
+
+async def turn_clock(http: aiohttp.ClientSession, emulator: str, **change: float) -> None:
+    """`speed` in emulated seconds per real one, `advance` in emulated seconds."""
+    async with http.post(f"{emulator}/-/emulator/clock", json=change) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def phases(http: aiohttp.ClientSession, daemon: str) -> dict[str, str]:
+    """The phase of every instance by id."""
+    found: dict[str, str] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        wanted = {"limit": "1000"} | ({"cursor": cursor} if cursor else {})
+        async with http.get(f"{daemon}/api/v1/instances", params=wanted) as answer:
+            page = await answer.json()
+        found |= {one["id"]: one["phase"] for one in page["instances"]}
+        cursor = page["next"]
+    return found
+
+
+async def pending(http: aiohttp.ClientSession, daemon: str) -> int:
+    """How many alerts wait for their delivery; a thousand stands for more."""
+    async with http.get(f"{daemon}/api/v1/alerts", params={"state": "pending", "limit": "1000"}) as answer:
+        return len((await answer.json())["alerts"])
+
+
+async def asked(http: aiohttp.ClientSession, emulator: str, operation: str) -> int:
+    """How many requests of this kind the emulator has got."""
+    async with http.get(f"{emulator}/-/emulator/requests") as answer:
+        return int((await answer.json())["operations"].get(operation, {}).get("count", 0))
