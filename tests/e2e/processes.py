@@ -19,6 +19,7 @@ class Running:
         self.lines: list[str] = []
         self.url = ""
         self._said = threading.Condition()
+        self._silent = False  # it has ended, or closed its output
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -29,6 +30,7 @@ class Running:
                 self.lines.append(line)
                 self._said.notify_all()
         with self._said:
+            self._silent = True
             self._said.notify_all()
 
     def wait_for(self, pattern: str, within: float = 30.0) -> re.Match[str]:
@@ -36,7 +38,7 @@ class Running:
 
         def found() -> re.Match[str] | bool | None:
             match = next((match for line in self.lines if (match := re.search(pattern, line))), None)
-            return match or (not self._reader.is_alive() and self.process.poll() is not None)
+            return match or self._silent
 
         with self._said:
             result = self._said.wait_for(found, within)
