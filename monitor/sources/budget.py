@@ -18,7 +18,7 @@ _LOWEST = 1 / 32  # of the configured rate
 _RECOVERY = 60.0  # seconds from nothing back to the configured rate
 _UNNAMED = 1.0  # seconds of pause where the service named none
 _LONGEST = 3600.0  # seconds; a longer pause is a slip of the service's pen
-_YIELDS = 5.0  # seconds for which a request lets those of the next more urgent kind go first
+_YIELDS = 2.0  # seconds for which a request lets those of the next more urgent kind go first
 _ROUNDING = 1e-9
 
 
