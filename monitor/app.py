@@ -47,7 +47,7 @@ from monitor.web.server import build_web
 STREAM_BOUND = 64  # batches of observations: then pollers wait for the ledger
 TICK_EVERY = 10.0  # seconds between judgements of what did not change
 LAST_DELIVERIES = 3.0  # seconds for alerts that fired just before the stop; the rest waits in the outbox
-CLOSE_WITHIN = 3.0  # seconds for readers to be told goodbye
+CLOSE_WITHIN = 1.5  # seconds for requests to be answered, and as long again for readers to be told goodbye
 
 log = structlog.get_logger()
 
