@@ -40,6 +40,9 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.LOST: LIVE | TERMINAL,
 }
 
+# Looking a member up in its enumeration costs as much as a call; these are asked for with every observation.
+_RUNNING, _SUCCEEDED, _FAILED = Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED
+
 
 class Policy(Struct, frozen=True, gc=False):
     """`lost_after` times "no such instance" in a row, over at least `lost_within`, make an instance lost. For
@@ -126,7 +129,7 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
 def _learn(track: Track, got: Seen, phase: Phase) -> Track:
     """The track with all that `got` adds to it."""
     at, ended, entered = got.at, phase in TERMINAL, phase is not track.phase
-    tasks = _tasks(track.tasks, got)
+    tasks = track.tasks if got.tasks is None else _tasks(track.tasks, got.tasks)
     progress, counted = _progress(track, got, phase, tasks)
     moved = entered or tasks is not track.tasks or progress != track.progress
     return replace(
@@ -141,8 +144,8 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
         ended_at=(track.ended_at or got.ended_at or (at if entered else None)) if ended else None,
         progress=progress,
         tasks=tasks,
-        queue=None if ended or phase is Phase.RUNNING else got.queue or track.queue,
-        failure=_failure(track, got) if phase is Phase.FAILED else None,
+        queue=None if ended or phase is _RUNNING else got.queue or track.queue,
+        failure=_failure(track, got) if phase is _FAILED else None,
         phase_since=at if entered else track.phase_since,
         moved_at=at if moved else track.moved_at,
         observed_at=at,
@@ -229,16 +232,13 @@ def _judge(track: Track, got: Tick, policy: Policy) -> Step:
     return judge(track, got.at, policy.limits)
 
 
-def _tasks(known: tuple[Task, ...], got: Seen) -> tuple[Task, ...]:
+def _tasks(known: tuple[Task, ...], said: tuple[Task, ...]) -> tuple[Task, ...]:
     """Merge what an inspection said of tasks. A service forgets stages after the end: the last ones read stay."""
-    if got.tasks is None or (not got.tasks and known):
-        return known
-    if got.tasks == known:
+    if not said or said == known:
         return known
     stages: dict[str, tuple[Stage, ...]] = {task.name: task.stages for task in known}
     merged = tuple(
-        task if task.stages or not stages.get(task.name) else replace(task, stages=stages[task.name])
-        for task in got.tasks
+        task if task.stages or not stages.get(task.name) else replace(task, stages=stages[task.name]) for task in said
     )
     return known if merged == known else merged
 
@@ -247,17 +247,16 @@ def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) ->
     """Overall progress, which never falls within an attempt, and whether we had to count workers for it: where the
     service has a fraction of its own, ours is not mixed in."""
     known, said, counted = track.progress, got.progress, track.counted
-    if phase is Phase.SUCCEEDED:
+    if phase is _SUCCEEDED:
         return 1.0, counted
     if said is not None:
         counted = False
     elif got.stages_read and (known is None or counted):
         said = ratio([stage for task in tasks for stage in task.stages])
         counted = counted or said is not None
-    if said is None:
+    if said is None or (known is not None and not said > known):
         return known, counted
-    said = min(1.0, max(0.0, said))
-    return said if known is None else max(known, said), counted
+    return min(1.0, max(0.0, said)), counted
 
 
 def _failure(track: Track, got: Seen) -> Failure | None:

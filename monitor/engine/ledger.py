@@ -31,7 +31,7 @@ from monitor.core.events import (
     Tick,
 )
 from monitor.core.health import Health
-from monitor.core.model import InstanceKey, Track
+from monitor.core.model import LIVE, InstanceKey, Track
 from monitor.core.retention import Retention, forget
 from monitor.core.tracker import Policy, step
 from monitor.engine.outages import Outages
@@ -45,6 +45,8 @@ TRACKS_A_TICK_SLICE = 1000
 SAVE_PROGRESS_EVERY = timedelta(seconds=30)
 PROGRESS_A_COMMIT = 5000  # tracks saved along with a commit for their progress alone
 FORGET_EVERY = timedelta(minutes=1)
+
+_ABOUT_ONE = (Seen, Gone, Missed)  # ready made: `|` would make a union anew for every observation
 
 
 class Decisions(Struct, frozen=True, gc=False):
@@ -111,7 +113,7 @@ class Ledger:
     def _absorb(self, observations: Observations) -> _Draft:
         draft = _Draft()
         for got in observations:
-            if isinstance(got, Seen | Gone | Missed):
+            if isinstance(got, _ABOUT_ONE):
                 self._observe(got.key, got, draft)
             elif isinstance(got, Swept | Failed):
                 self._ask_health(got, draft)
@@ -127,13 +129,15 @@ class Ledger:
         if new is None or new is track:
             return
         draft.events += events
-        if any(event.lasting for event in events):
+        if _last(events):
             draft.lasting.add(key)
             new = self._alert(new, events, draft)
         elif events or track is None or not _says_the_same(track, new):
             self._unsaved.add(key)
         self._tracks[key] = draft.changed[key] = new
-        if new.phase.is_live:
+        if track is not None and new.phase is track.phase:
+            return
+        if new.phase in LIVE:
             self._live.add(key)
         else:
             self._live.discard(key)
@@ -203,7 +207,7 @@ class Ledger:
             swept=tuple(draft.swept),
             health=draft.health,
         )
-        if not (batch.writes or batch.records or batch.tracks or batch.swept or batch.health):
+        if not (batch.records or batch.tracks or batch.swept or batch.health or batch.writes):
             return
         try:
             with anyio.fail_after(COMMIT_WITHIN, shield=True):
@@ -218,6 +222,13 @@ class Ledger:
         return tuple(
             Record(seq=seq, event=event, track=_of(event, changed)) for seq, event in enumerate(events, start=first)
         )
+
+
+def _last(events: Sequence[AnyEvent]) -> bool:
+    for event in events:  # noqa: SIM110 - most often one that passes: a generator would cost more than all of it
+        if event.lasting:
+            return True
+    return False
 
 
 def _of(event: AnyEvent, tracks: Mapping[InstanceKey, Track]) -> Track | None:

@@ -15,6 +15,7 @@ from monitor.core.model import Stage
 from monitor.core.text import clip
 from monitor.sources.base import SourceError
 from monitor.sources.dates import read_http_date
+from monitor.sources.maxcompute.envelope import open_envelope
 from monitor.sources.maxcompute.markup import malformed, parse, text_of
 from monitor.sources.maxcompute.words import stage_status
 
@@ -158,8 +159,7 @@ def read_listing(body: bytes) -> Listing:
 
 def read_queueing(body: bytes) -> tuple[str, str]:
     """The envelope of `cachedinstances`: the marker, and the content, which is JSON in some wrapping."""
-    root = parse(body, "Instances")
-    content = root.findtext("Content")
+    root, content = open_envelope(body, "Instances")
     if content is None:
         raise malformed("the listing has no <Content>")
     return text_of(root, "Marker"), content

@@ -21,7 +21,15 @@ from monitor.sources.maxcompute.words import LONGEST_WORD, SUSPENDED, TERMINATED
 _LOOK_AGAIN = timedelta(minutes=10)  # at the better listing, where it was refused: rights get granted
 _MOST_PAGES = 1_000
 
-Known = dict[str, tuple[Entry | Row, Seen]]
+
+class _Told(Struct, frozen=True, gc=False):
+    """The last entry of an instance, and what we said of it."""
+
+    entry: Entry | Row
+    seen: Seen
+
+
+Known = dict[str, _Told]  # by id
 
 
 class _Read(Struct, gc=False):
@@ -39,7 +47,7 @@ class _Project:
     __slots__ = ("known", "pages", "refused_until")
 
     def __init__(self) -> None:
-        self.known: Known = {}  # by id: the last entry, and what we said of it
+        self.known: Known = {}
         self.pages: list[_Read] = []  # of the better listing, by position
         self.refused_until: datetime | None = None
 
@@ -124,6 +132,7 @@ class Listings:
         listed = list(read.named)
         changed = []
         reply.skipped = read.skipped
+        word, status = "", self._words.instance("")
         for entry in read.entries:
             name = entry.instance_id
             before = known.get(name)
@@ -134,7 +143,7 @@ class Listings:
                 key = InstanceKey(self._source, project, name)
                 created_at = read_start_time(entry.start_time)
             else:
-                last, seen = before
+                last, seen = before.entry, before.seen
                 if last == entry:
                     listed.append(name)
                     if not seen.ended:
@@ -143,9 +152,11 @@ class Listings:
                 key = seen.key
                 same_start = isinstance(last, Entry) and last.start_time == entry.start_time
                 created_at = seen.created_at if same_start else read_start_time(entry.start_time)
-            status = self._words.instance(entry.status)
+            if entry.status != word:  # nearly all of a page say the same
+                word = entry.status
+                status = self._words.instance(word)
             seen = observe(entry, status, key=key, created_at=created_at, at=reply.at)
-            known[name] = (entry, seen)
+            known[name] = _Told(entry, seen)
             changed.append(seen)
             listed.append(name)
             if not seen.ended:
@@ -159,10 +170,10 @@ class Listings:
         changed = []
         for row in listing.rows:
             before = known.get(row.id)
-            seen = before[1] if before is not None and before[0] == row else None
+            seen = before.seen if before is not None and before.entry == row else None
             if seen is None:
                 seen = self._observe_row(project, row, reply.at)
-                known[row.id] = (row, seen)
+                known[row.id] = _Told(row, seen)
                 changed.append(seen)
             if not seen.ended:
                 ids.append(row.id)

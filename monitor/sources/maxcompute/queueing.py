@@ -21,7 +21,9 @@ from monitor.sources.maxcompute.markup import malformed
 from monitor.sources.maxcompute.words import LONGEST_WORD, RUNNING, SUSPENDED, TERMINATED
 
 QUEUEING = "Waiting for scheduling"
+_SPACE = " \t\r\n"  # as JSON has it
 _LARGEST = 2**53
+_WAITING, _RUNNING = Phase.WAITING, Phase.RUNNING  # looking them up in the enumeration costs as much as a call
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) ?([+-])(\d\d):?(\d\d)", re.ASCII)
 
 # An escaped backslash, a pair of surrogates, or half a pair: what is left of a character that was cut in two.
@@ -75,7 +77,7 @@ def read_entries(content: str) -> Entries:
 
     Elements that cannot be read are left out; raises SourceError(MALFORMED) where there is no array at all.
     """
-    text = _unwrap(content.strip())
+    text = _unwrap(content.strip(_SPACE))
     try:
         return Entries(_WHOLE.decode(text))
     except _UNREADABLE:
@@ -86,17 +88,18 @@ def observe(entry: Entry, status: str, *, key: InstanceKey, created_at: datetime
     """What an entry says. `status` is its word in lower case; `created_at` was read from its `start_time`."""
     reason = entry.sub_status.description or "" if entry.sub_status is not None else ""
     position = entry.wait_pos
+    phase = _phase(status, reason, position)
     fraction = entry.instance_progress
     if fraction is None:
         fraction = entry.instance_process
     queue = None
-    if position is not None or entry.queue_length is not None or reason:
+    if phase is not _RUNNING and (position is not None or entry.queue_length is not None or reason):
         queue = Queue(_natural(position), _natural(entry.queue_length), clip(reason, LONGEST_NAME))
     return Seen(
         key=key,
         at=at,
         kind="maxcompute",
-        phase=_phase(status, reason, position),
+        phase=phase,
         native_status=entry.status if len(entry.status) <= LONGEST_WORD else clip(entry.status, LONGEST_WORD),
         name=clip(entry.job_name, LONGEST_NAME) if entry.job_name else "",
         owner=clip(entry.user_account, LONGEST_NAME) if entry.user_account else "",
@@ -124,7 +127,7 @@ def read_start_time(text: str | None) -> datetime | None:
 def _phase(status: str, reason: str, position: int | None) -> Phase | None:
     if status == RUNNING:
         queued = reason == QUEUEING or (position is not None and position > 0)
-        return Phase.WAITING if queued else Phase.RUNNING
+        return _WAITING if queued else _RUNNING
     return Phase.SUSPENDED if status == SUSPENDED else None
 
 

@@ -109,12 +109,13 @@ def test_progress(changes: dict[str, Any], progress: float | None) -> None:
     ("changes", "queue"),
     [
         ({"waitPos": ..., "queueLength": ..., "subStatus": ...}, None),
-        ({"waitPos": -1, "queueLength": 2**60, "subStatus": ...}, Queue(None, None, "")),
-        ({"waitPos": 0, "subStatus": {"description": None}}, Queue(0, 12, "")),
+        ({"waitPos": -1, "queueLength": 2**60}, Queue(None, None, "Waiting for scheduling")),
+        ({"status": "Suspended", "waitPos": 0, "subStatus": {"description": None}}, Queue(0, 12, "")),
+        ({"waitPos": 0, "subStatus": {"description": None}}, None),
     ],
 )
 def test_queue(changes: dict[str, Any], queue: Queue | None) -> None:
-    """No word of the queue is no queue; absurd numbers are unknown."""
+    """No word of the queue is no queue, and what runs stands in none; absurd numbers are unknown."""
     assert said(**changes).queue == queue
 
 
