@@ -33,6 +33,7 @@ from monitor.engine.poller import Poller
 from monitor.engine.reports import FeedStats
 from monitor.engine.upkeep import keep_compact
 from monitor.metrics import Metrics
+from monitor.notify.alertmanager import Alertmanager, AlertmanagerSection
 from monitor.notify.base import Notifier
 from monitor.notify.webhook import Webhook
 from monitor.sources.base import RequestReport, Source
@@ -104,7 +105,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         control = Control(sources={source.name: source for source in sources}, stream=send, storage=storage, now=now)
 
         channels = {
-            section.name: await stack.enter_async_context(_open_channel(section, external_url))
+            section.name: await stack.enter_async_context(_open_channel(section, external_url, now))
             for section in config.alerts.channels
         }
         courier = Courier(
@@ -272,8 +273,14 @@ async def _open_source(
 
 
 @asynccontextmanager
-async def _open_channel(section: ChannelSection, external_url: str) -> AsyncIterator[Notifier]:
-    channel = Webhook(section, external_url=external_url, version=__version__)
+async def _open_channel(
+    section: ChannelSection, external_url: str, now: Callable[[], datetime]
+) -> AsyncIterator[Notifier]:
+    channel: Notifier
+    if isinstance(section, AlertmanagerSection):
+        channel = Alertmanager(section, now=now, version=__version__)
+    else:
+        channel = Webhook(section, external_url=external_url, version=__version__)
     try:
         yield channel
     finally:

@@ -17,8 +17,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from monitor.core.alerting import Rule, Rules, Trigger
 from monitor.core.tracker import Policy
 from monitor.core.verdicts import Limits
-from monitor.engine.courier import Patience
+from monitor.engine.patience import Patience
 from monitor.logs import LogSection
+from monitor.notify.alertmanager import AlertmanagerSection
 from monitor.notify.webhook import WebhookSection
 from monitor.section import Secret, Section, Span
 from monitor.sources.maxcompute import MaxComputeSection
@@ -26,16 +27,18 @@ from monitor.storage.section import MemorySection, SqliteSection
 
 StorageSection = Annotated[SqliteSection | MemorySection, Field(discriminator="type")]
 SourceSection = MaxComputeSection
-ChannelSection = WebhookSection
+ChannelSection = Annotated[WebhookSection | AlertmanagerSection, Field(discriminator="type")]
 
 
 class RuleSection(Section):
-    """One rule. Without `channels` it goes to all of them; without `sources` or `projects` it covers all."""
+    """One rule. Without `channels` it goes to all of them; without `sources` or `projects` it covers all. The channels
+    of `fallback` get what one of `channels` does not take."""
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="an alertname: letters, digits, underscores")
     when: Trigger
     severity: Literal["critical", "warning", "info"] = "warning"
     channels: list[str] | None = None
+    fallback: list[str] = []
     sources: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
 
@@ -53,11 +56,16 @@ class DeliverySection(Section):
     first_retry: Span = timedelta(seconds=2)
     longest_retry: Span = timedelta(minutes=5)
     give_up_after: Span = timedelta(hours=24)
+    fallback_after: Span = timedelta(minutes=5)
 
     def patience(self) -> Patience:
         """As the courier wants it."""
         return Patience(
-            timeout=self.timeout, first=self.first_retry, longest=self.longest_retry, give_up_after=self.give_up_after
+            timeout=self.timeout,
+            first=self.first_retry,
+            longest=self.longest_retry,
+            give_up_after=self.give_up_after,
+            fallback_after=self.fallback_after,
         )
 
 
@@ -82,12 +90,24 @@ class AlertsSection(Section):
     def _rules_name_channels_that_exist(self) -> Self:
         known = {channel.name for channel in self.channels}
         for rule in self.rules:
-            unknown = sorted(set(rule.channels or ()) - known)
+            unknown = sorted({*(rule.channels or ()), *rule.fallback} - known)
             if unknown:
                 there = ", ".join(sorted(known)) or "none"
                 raise ValueError(
                     f"rule {rule.name} names channel {unknown[0]!r}, which is not defined; defined: {there}"
                 )
+            both = sorted(set(rule.fallback) & (known if rule.channels is None else set(rule.channels)))
+            if both:
+                raise ValueError(
+                    f"rule {rule.name} falls back to {both[0]!r}, which it tells anyway: write `channels` without it"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _fallback_comes_in_time(self) -> Self:
+        late = self.delivery.fallback_after >= self.delivery.give_up_after
+        if late and any(rule.fallback for rule in self.rules):
+            raise ValueError("delivery.fallback_after must be shorter than delivery.give_up_after: then it is too late")
         return self
 
 
@@ -165,6 +185,7 @@ class Config(Section):
                     channels=every if rule.channels is None else tuple(rule.channels),
                     sources=rule.sources,
                     projects=rule.projects,
+                    fallback=tuple(rule.fallback),
                 )
                 for rule in self.alerts.rules
             ),
@@ -343,7 +364,8 @@ class _Reader:
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_TAGS = frozenset({"sqlite", "memory", "maxcompute", "webhook"})  # pydantic puts the chosen type into a path
+# pydantic puts the chosen type into a path
+_TAGS = frozenset({"sqlite", "memory", "maxcompute", "webhook", "alertmanager"})
 _REASONS = {
     "extra_forbidden": "no such key: see config/stagewatch.example.yaml for all of them",
     "tuple_type": "write a list, like [one, another]",

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 from monitor.config import Config, ConfigError, load, parse, read_address
 from monitor.core.alerting import Trigger
+from monitor.engine.patience import Patience
+from monitor.notify.alertmanager import AlertmanagerSection
+from monitor.notify.webhook import WebhookSection
 
 EXAMPLE = Path(__file__).parents[1] / "config" / "stagewatch.example.yaml"
 BAD = sorted((Path(__file__).parent / "configs" / "bad").glob("*.yaml"))
@@ -82,6 +85,18 @@ def test_default_rules() -> None:
         ("InstanceFailed", Trigger.FAILED, ("ops",)),
         ("SourceDown", Trigger.SOURCE_DOWN, ("ops",)),
     ]
+
+
+def test_channels_and_their_fallback() -> None:
+    """Each type has its own keys; a rule hands on which channels stand in for its own, and when."""
+    config = load(EXAMPLE, ENV)
+    ops, oncall = config.alerts.channels
+    assert isinstance(ops, WebhookSection)
+    assert isinstance(oncall, AlertmanagerSection)
+    rules = {rule.name: rule for rule in config.rules("http://here").rules}
+    assert (rules["AdsFailed"].channels, rules["AdsFailed"].fallback) == (("ops",), ("oncall",))
+    assert (rules["InstanceFailed"].channels, rules["InstanceFailed"].fallback) == (("ops", "oncall"), ())
+    assert config.alerts.delivery.patience() == Patience()
 
 
 def test_secrets_do_not_print() -> None:

@@ -31,7 +31,8 @@ class Trigger(StrEnum):
 
 
 class Rule(Struct, frozen=True, gc=False):
-    """One line of the operator's rules. Empty `sources` or `projects` mean all of them."""
+    """One line of the operator's rules. Empty `sources` or `projects` mean all of them; `fallback` are the channels
+    that are told when one of `channels` does not take it."""
 
     name: str
     when: Trigger
@@ -39,6 +40,7 @@ class Rule(Struct, frozen=True, gc=False):
     channels: tuple[str, ...]
     sources: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()
+    fallback: tuple[str, ...] = ()
 
     def covers(self, source: str, project: str) -> bool:
         """Whether the rule speaks about this project at all."""
@@ -69,6 +71,7 @@ class Alert(Struct, frozen=True, gc=False):
     labels: dict[str, str]
     annotations: dict[str, str]
     channels: tuple[str, ...]
+    fallback: tuple[str, ...] = ()
 
 
 def decide(events: Sequence[AnyEvent], tracks: Mapping[InstanceKey, Track], rules: Rules) -> tuple[Alert, ...]:
@@ -145,6 +148,7 @@ def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, exter
         labels=labels,
         annotations=annotations,
         channels=rule.channels,
+        fallback=rule.fallback,
     )
 
 
@@ -176,6 +180,7 @@ def _about_source(rule: Rule, event: SourceChanged, external_url: str) -> Alert:
             "logview": external_url,
         },
         channels=rule.channels,
+        fallback=rule.fallback,
     )
 
 

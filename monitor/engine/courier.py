@@ -7,34 +7,18 @@ from math import inf
 
 import anyio
 import structlog
-from msgspec import Struct
 
-from monitor.core.alerting import Alert
-from monitor.core.schedule import backoff
+from monitor.engine.patience import Patience, after_success
 from monitor.engine.reports import DeliveryReport
 from monitor.notify.base import Notifier, NotifyError, Reason, Receipt
 from monitor.storage.base import Attempt, Batch, Delivery, DeliveryState, Outcome, Storage, StorageError
 
-GRACE = timedelta(seconds=60)  # a lease outlives the try that it is for
 SETTLE_WITHIN = 30.0  # seconds; what was sent is remembered as sent, even while the daemon stops
 LONGEST_PAUSE = timedelta(seconds=10)  # of a whole channel: it keeps the order, but may not hold others up for long
 DOWN_AFTER = 2  # failures in a row: one may be about one alert, or pass
 LONGEST_WISH = timedelta(hours=1)  # a receiver that asks for more means something else
 
 log = structlog.get_logger()
-
-
-class Patience(Struct, frozen=True, gc=False):
-    """How long one try may take, how long to wait between tries, and when to give up."""
-
-    timeout: timedelta = timedelta(seconds=15)
-    first: timedelta = timedelta(seconds=2)
-    longest: timedelta = timedelta(minutes=5)
-    give_up_after: timedelta = timedelta(hours=24)
-
-    def lease(self) -> timedelta:
-        """A try is over, and its outcome settled, before anybody else may claim it."""
-        return self.timeout + GRACE
 
 
 @dataclass(slots=True)
@@ -75,8 +59,11 @@ class Courier:
     def on_batch(self, batch: Batch) -> None:
         """A follower's hook: look into the outbox when something was put there."""
         if batch.alerts:
-            self._wake.set()
-            self._wake = anyio.Event()
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+        self._wake = anyio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled. A try cancelled half-way is made again after its lease. Raises StorageError."""
@@ -105,45 +92,35 @@ class Courier:
         """One try. Seconds in which nothing more is sent there: what ails a receiver ails it for the next alert, too,
         and the one that failed goes first again."""
         at, started = self._now(), anyio.current_time()
-        receipt, failure = await self._send(line.notifier, delivery.alert)
+        receipt, failure = await self._send(line.notifier, delivery)
         seconds = anyio.current_time() - started
         if failure is None:
             taken = Attempt(at=at, seconds=seconds, status=receipt.status, detail=receipt.detail)
-            await self._settle(delivery, Outcome(attempt=taken, state=DeliveryState.DELIVERED))
+            await self._settle(delivery, after_success(receipt, taken))
         else:
             wish = min(failure.retry_after or 0.0, LONGEST_WISH.total_seconds())
-            wait = max(self._backoff(delivery.claims, self._chance()), wish)
+            due = self._now() + timedelta(seconds=max(self._patience.wait(delivery, self._chance()), wish))
             refused = Attempt(at=at, seconds=seconds, reason=failure.reason, status=failure.status, detail=str(failure))
-            await self._settle(delivery, self._after(failure, delivery.alert, refused, wait))
+            await self._settle(delivery, self._patience.after_failure(delivery, failure, refused, due))
         self._tell(line, failure)
         if failure is None or failure.permanent:
             return 0.0
-        return max(wish, min(self._backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds()))
+        return max(wish, min(self._patience.backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds()))
 
-    async def _send(self, notifier: Notifier, alert: Alert) -> tuple[Receipt, NotifyError | None]:
+    async def _send(self, notifier: Notifier, delivery: Delivery) -> tuple[Receipt, NotifyError | None]:
         try:
             with anyio.fail_after(self._patience.timeout.total_seconds()):
-                return await notifier.send((alert,)), None
+                return await notifier.send((delivery.alert,), delivery.delivered_at), None
         except NotifyError as error:
             return Receipt(), error
         except TimeoutError:
             text = f"no answer within {self._patience.timeout.total_seconds():g} s"
             return Receipt(), NotifyError(Reason.TIMEOUT, text, permanent=False)
         except Exception as error:  # a bug in one channel must not stop the others: it is told, and tried again
-            log.exception("channel_crashed", channel=notifier.name, alert=alert.id)
+            log.exception("channel_crashed", channel=notifier.name, alert=delivery.alert.id)
             return Receipt(), NotifyError(
                 Reason.CRASHED, f"{type(error).__name__} in the channel's own code: see the log", permanent=False
             )
-
-    def _after(self, failure: NotifyError, alert: Alert, attempt: Attempt, wait: float) -> Outcome:
-        due = self._now() + timedelta(seconds=wait)
-        if failure.permanent or due - alert.at > self._patience.give_up_after:
-            return Outcome(attempt=attempt, state=DeliveryState.GIVEN_UP)
-        return Outcome(attempt=attempt, state=DeliveryState.PENDING, due_at=due)
-
-    def _backoff(self, failures: int, chance: float) -> float:
-        first, longest = self._patience.first.total_seconds(), self._patience.longest.total_seconds()
-        return backoff(failures, first=first, longest=longest, chance=chance)
 
     def _tell(self, line: _Line, failure: NotifyError | None) -> None:
         """Speak when a channel begins to fail and when it takes alerts again."""
@@ -162,12 +139,27 @@ class Courier:
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         try:
             with anyio.fail_after(SETTLE_WITHIN, shield=True):
-                await self._storage.settle(delivery, outcome)
+                fallback = await self._storage.settle(delivery, outcome)
         except TimeoutError as error:
             text = (
                 f"the storage did not settle a delivery within {SETTLE_WITHIN:g} s: look at its disk, then start again"
             )
             raise StorageError(text) from error
+        if delivery.state is DeliveryState.REPEATING:
+            return  # it was delivered and counted: how often it is told again, and how well, says nothing of alerts
+        self._account(delivery, outcome)
+        if fallback:
+            log.warning(
+                "delivery_falls_back",
+                channel=delivery.channel,
+                to=list(fallback),
+                alert=delivery.alert.id,
+                reason=outcome.attempt.reason,
+            )
+            self._wake_up()
+
+    def _account(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Count a try, and tell of an alert that this channel will not get."""
         given_up = outcome.state is DeliveryState.GIVEN_UP
         attempt = outcome.attempt
         self._report(

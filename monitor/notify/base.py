@@ -1,6 +1,7 @@
 """What a channel promises, and the one error it raises."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -41,10 +42,12 @@ class NotifyError(Exception):
 
 
 class Receipt(Struct, frozen=True, gc=False):
-    """What the receiver said: `status` is its own code (an HTTP status), `detail` one line for people."""
+    """What the receiver said: `status` is its own code (an HTTP status), `detail` one line for people. `again_at` is
+    when the channel wants to tell it again, because its receiver forgets."""
 
     status: int | None = None
     detail: str = ""
+    again_at: datetime | None = None
 
 
 class Notifier(Protocol):
@@ -52,8 +55,9 @@ class Notifier(Protocol):
 
     name: str
 
-    async def send(self, alerts: Sequence[Alert]) -> Receipt:
-        """Deliver; returning means that the receiver took responsibility."""
+    async def send(self, alerts: Sequence[Alert], told: datetime | None = None) -> Receipt:
+        """Deliver; returning means that the receiver took responsibility. `told` is when it took them first; None if
+        they are new to it."""
         ...
 
     async def aclose(self) -> None:

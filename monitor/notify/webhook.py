@@ -1,30 +1,20 @@
 """The `webhook` channel: Alertmanager's webhook format, version 4, so that receivers written for it work."""
 
-import asyncio
-import re
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Self
 
-import aiohttp
 import msgspec
-from multidict import CIMultiDict
-from pydantic import Field, HttpUrl, field_validator, model_validator
+from pydantic import Field, model_validator
 from yarl import URL
 
 from monitor.core.alerting import Alert
-from monitor.core.text import clip
-from monitor.notify.base import NotifyError, Reason, Receipt
-from monitor.section import Secret, Section
+from monitor.notify.base import Receipt
+from monitor.notify.body import clean, rfc3339
+from monitor.notify.http import Address, Headers, Place, refuse_two_users
+from monitor.section import Section
 
-_DETAIL = 200  # characters of an answer that are kept for people
-_DETAIL_WITHIN = 2.0  # seconds for those characters: by its status the receiver has already answered
 _FIRING = "0001-01-01T00:00:00Z"  # what Alertmanager sends as the end of an alert that has none
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SHORTEST_SECRET = 4  # characters; shorter ones stand in every other word
-_SECRET_IN_PATH = 16  # characters of a part of a path that is no word any more
-_MOST_READ = 4096  # bytes of an answer
 
 
 class WebhookSection(Section):
@@ -32,138 +22,42 @@ class WebhookSection(Section):
 
     type: Literal["webhook"]
     name: str = Field(min_length=1, max_length=100)
-    url: str
-    headers: dict[str, Secret] = {}
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: str) -> str:
-        HttpUrl(value)
-        return value
-
-    @field_validator("headers")
-    @classmethod
-    def _can_be_sent(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        for name, secret in value.items():
-            if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a header: write letters, digits and dashes")
-            if any(character in secret.reveal() for character in "\r\n\0"):
-                raise ValueError(f"the value of {name} must be one line")
-        return value
+    url: Address
+    headers: Headers = {}
 
     @model_validator(mode="after")
-    def _has_one_authorization(self) -> "WebhookSection":
-        if URL(self.url).user is not None and any(name.lower() == "authorization" for name in self.headers):
-            raise ValueError("give either a user in `url` or the header Authorization, not both")
+    def _has_one_authorization(self) -> Self:
+        refuse_two_users(self.url, self.headers, "url")
         return self
 
 
 class Webhook:
-    """Posts one alert per request, with its fingerprint as `Idempotency-Key`."""
+    """Posts one alert per request, with its fingerprint as `Idempotency-Key`. It tells an alert once."""
 
     def __init__(self, section: WebhookSection, *, external_url: str, version: str) -> None:
         self.name = section.name
-        self._url = URL(section.url)
         self._external_url = external_url
-        self._headers = {name: value.reveal() for name, value in section.headers.items()}
-        self._user_agent = f"stagewatch/{version}"
-        self._session: aiohttp.ClientSession | None = None
-        self._hidden = sorted(_secrets(self._url, self._headers), key=len, reverse=True)
+        self._place = Place(URL(section.url), section.headers, version=version)
 
-    async def send(self, alerts: Sequence[Alert]) -> Receipt:
+    async def send(self, alerts: Sequence[Alert], told: datetime | None = None) -> Receipt:
         """Post them one after the other; the receipt is that of the last. Raises NotifyError at the first refusal."""
         receipt = Receipt()
+        if told is not None:
+            return receipt  # by another kind of channel, that had this name and would have told it again
         for alert in alerts:
-            receipt = await self._post(alert)
+            body = msgspec.json.encode(payload(alert, receiver=self.name, external_url=self._external_url))
+            receipt = await self._place.post(body, {"Idempotency-Key": alert.id})
         return receipt
-
-    async def _post(self, alert: Alert) -> Receipt:
-        headers = CIMultiDict({"Content-Type": "application/json", "User-Agent": self._user_agent})
-        headers.update(self._headers)
-        headers["Idempotency-Key"] = alert.id
-        body = msgspec.json.encode(payload(alert, receiver=self.name, external_url=self._external_url))
-        try:
-            async with self._open().post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-                detail = self._mask(*await _beginning(answer))
-                status, retry_after = answer.status, answer.headers.get("Retry-After")
-        except TimeoutError as error:
-            raise NotifyError(Reason.TIMEOUT, "the receiver did not answer in time", permanent=False) from error
-        except aiohttp.ClientResponseError:
-            # its text holds the whole address
-            raise NotifyError(Reason.UNREACHABLE, "what answers there is not HTTP", permanent=False) from None
-        except (aiohttp.ClientError, OSError) as error:
-            why = self._mask(str(error)) or type(error).__name__
-            raise NotifyError(Reason.UNREACHABLE, f"cannot reach the receiver: {why}", permanent=False) from None
-        if 200 <= status < 300:
-            return Receipt(status=status, detail=detail)
-        raise refusal(status, detail, retry_after)
-
-    def _mask(self, text: str, whole: bool = True) -> str:
-        """The beginning of `text` without secrets; one that is not whole may end in a part of one."""
-        for secret in self._hidden:
-            text = text.replace(secret, "<secret>")
-        if not whole and self._hidden:
-            text = text[: -len(self._hidden[0])]
-        return clip(text.strip(), _DETAIL)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            # Alerts are rare: by the next one the receiver may be about to close a connection that was kept.
-            connector = aiohttp.TCPConnector(force_close=True)
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
 
     async def aclose(self) -> None:
         """Close connections."""
-        if self._session is not None:
-            await self._session.close()
-
-
-def _secrets(url: URL, headers: Mapping[str, str]) -> set[str]:
-    """What nobody else may read: values of headers, and what an address may hold besides a place."""
-    words = [word for value in headers.values() for word in (value, *value.split()[1:])]
-    parts = [part for part in url.path.split("/") if len(part) >= _SECRET_IN_PATH]
-    basic = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
-    found = (*words, *parts, *url.query.values(), url.password or "", basic)
-    return {text for text in found if len(text) >= _SHORTEST_SECRET}
-
-
-async def _beginning(answer: aiohttp.ClientResponse) -> tuple[str, bool]:
-    """The first characters of the answer, and whether they are all. By its status the answer is given, whatever becomes
-    of its body."""
-    body = b""
-    try:
-        async with asyncio.timeout(_DETAIL_WITHIN):
-            while len(body) < _MOST_READ and (piece := await answer.content.read(_MOST_READ - len(body))):
-                body += piece
-    except (TimeoutError, aiohttp.ClientError):
-        return "", True
-    return body.decode("utf-8", "replace"), len(body) < _MOST_READ
-
-
-def refusal(status: int, detail: str, retry_after: str | None) -> NotifyError:
-    """What a status other than 2xx means. A 408, 425, 429 or 5xx may pass; every other refusal stays one."""
-    seconds = _seconds(retry_after)
-    text = f"the receiver answered {status}" + (f": {detail}" if detail else "")
-    if status in (408, 425, 429):
-        return NotifyError(Reason.THROTTLED, text, permanent=False, status=status, retry_after=seconds)
-    if status >= 500:
-        return NotifyError(Reason.UNAVAILABLE, text, permanent=False, status=status, retry_after=seconds)
-    return NotifyError(Reason.REFUSED, text, permanent=True, status=status)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Read a `Retry-After` given in seconds. One given as a date needs our clock: the courier's own back-off serves."""
-    text = (retry_after or "").strip()
-    if not (text.isascii() and text.isdigit()):
-        return None
-    return float(min(int(text[:9]), 86_400))
+        await self._place.aclose()
 
 
 def payload(alert: Alert, *, receiver: str, external_url: str) -> Mapping[str, Any]:  # Any: JSON
     """The body: one firing alert, alone in its group. A one-shot failure has no end, so `endsAt` is Alertmanager's
     zero time."""
-    labels, annotations = _clean(alert.labels), _clean(alert.annotations)
+    labels, annotations = clean(alert.labels), clean(alert.annotations)
     group = {name: labels[name] for name in ("alertname", "instance", "project", "source")}
     return {
         "version": "4",
@@ -180,7 +74,7 @@ def payload(alert: Alert, *, receiver: str, external_url: str) -> Mapping[str, A
                 "status": "firing",
                 "labels": labels,
                 "annotations": annotations,
-                "startsAt": _rfc3339(alert.started_at),
+                "startsAt": rfc3339(alert.started_at),
                 "endsAt": _FIRING,
                 "generatorURL": annotations["logview"],
                 "fingerprint": alert.id,
@@ -189,14 +83,5 @@ def payload(alert: Alert, *, receiver: str, external_url: str) -> Mapping[str, A
     }
 
 
-def _clean(texts: Mapping[str, str]) -> dict[str, str]:
-    """Text that others wrote may hold half a character, which is not JSON: the alert goes out with a mark for it."""
-    return {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
-
-
 def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -4,8 +4,11 @@
 2. Nothing is published before it is kept: `follow` yields a batch only after its commit returned.
 3. An alert id is kept once. Committing it again changes nothing and makes no new outbox row.
 4. A delivery is claimed by one worker at a time, under a lease; a lease that ran out may be claimed again.
-5. Per channel, deliveries are claimed in the order of their alerts.
+5. Per channel, deliveries are claimed in the order in which they came into the outbox; what was delivered and is to be
+   told again comes after all that nobody was told yet.
 6. Forgetting a track forgets its events. Alerts stay until they are old, delivered, and their track is gone.
+7. A failure to deliver and the rows that it adds to the outbox of other channels are one settlement. A channel has at
+   most one delivery of an alert.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -76,6 +79,7 @@ class DeliveryState(StrEnum):
     """Where an outbox row stands."""
 
     PENDING = "pending"
+    REPEATING = "repeating"  # delivered, and told again when due: failing at that is no failure to deliver
     DELIVERED = "delivered"
     GIVEN_UP = "given_up"
 
@@ -93,8 +97,8 @@ class Attempt(Struct, frozen=True, gc=False):
 class Delivery(Struct, frozen=True, gc=False):
     """One alert on its way to one channel.
 
-    attempts  the newest tries, at most `MAX_ATTEMPTS`, oldest first
-    due_at    when it wants its next try; None when the state is final
+    attempts  the newest tries and always the first that was taken, at most `MAX_ATTEMPTS`, oldest first
+    due_at    when it wants its next try, or wants to be told again; None when the state is final
     claims    how often it was claimed: the number of tries, and what tells a settlement that came too late
     """
 
@@ -106,13 +110,25 @@ class Delivery(Struct, frozen=True, gc=False):
     due_at: datetime | None = None
     claims: int = 0
 
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When it was taken first."""
+        return next((attempt.at for attempt in self.attempts if not attempt.reason), None)
+
 
 class Outcome(Struct, frozen=True, gc=False):
-    """What became of a claimed delivery. `due_at` is when to try again; None for a final state."""
+    """What became of a claimed delivery.
+
+    due_at       when to try it or tell it again; None for a final state
+    fallback     channels that are to get the alert, too, because this one does not take it
+    fallback_at  when they are to get it; None is the time of the attempt
+    """
 
     attempt: Attempt
     state: DeliveryState
     due_at: datetime | None = None
+    fallback: tuple[str, ...] = ()
+    fallback_at: datetime | None = None
 
 
 class Acknowledgement(Struct, frozen=True, gc=False):
@@ -196,12 +212,14 @@ class Storage(Protocol):
         ...
 
     async def claim(self, channel: str, limit: int, at: datetime, lease: timedelta, who: str) -> Sequence[Delivery]:
-        """Pending deliveries of a channel that are due at `at` and not under somebody's lease, oldest first."""
+        """Deliveries of a channel that are due at `at` and not under somebody's lease: pending ones, oldest first, then
+        those to be told again, the longest due first."""
         ...
 
-    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> Sequence[str]:
         """Record an attempt and end the lease. What was delivered stays delivered, and when the lease ran out and
-        somebody else has claimed it since, only a final outcome counts: their lease goes on."""
+        somebody else has claimed it since, only a better outcome counts: their lease goes on. Returns the channels of
+        `outcome.fallback` that got the alert by this; an alert that was delivered does not fall back."""
         ...
 
     async def depths(self) -> Sequence[OutboxDepth]:
@@ -209,7 +227,7 @@ class Storage(Protocol):
         ...
 
     async def next_due(self, channel: str) -> datetime | None:
-        """When the next pending delivery of a channel wants a try (a lease counts until it runs out)."""
+        """When the next delivery of a channel wants a try, or to be told again (a lease counts until it runs out)."""
         ...
 
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:

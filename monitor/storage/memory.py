@@ -4,7 +4,7 @@ a mock clock."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from anyio.lowlevel import checkpoint
 from msgspec import MsgspecError
@@ -15,7 +15,6 @@ from monitor.core.codec import encode
 from monitor.core.events import InstanceEvent
 from monitor.core.model import InstanceKey, Track
 from monitor.storage.base import (
-    MAX_ATTEMPTS,
     Acknowledgement,
     AlertQuery,
     AlertRecord,
@@ -29,6 +28,7 @@ from monitor.storage.base import (
     Record,
     StorageError,
 )
+from monitor.storage.outbox import settle
 from monitor.storage.tail import Tail
 
 
@@ -61,6 +61,7 @@ class MemoryStorage:
         self._alerts: dict[str, _Shelf] = {}  # in the order of firing
         self._outbox: dict[int, Delivery] = {}  # every delivery, in the order of its alert
         self._waiting: dict[int, None] = {}  # the ids of those that are pending, in the same order
+        self._repeating: set[int] = set()
         self._leases: dict[int, datetime] = {}
         self._checkpoints: dict[tuple[str, str], datetime] = {}
         self._last_seq = 0
@@ -107,31 +108,35 @@ class MemoryStorage:
         return kept.records[-limit:] if kept and limit > 0 else []
 
     async def claim(self, channel: str, limit: int, at: datetime, lease: timedelta, who: str) -> Sequence[Delivery]:  # noqa: ARG002 - a name is of use only to whoever reads a shared store
-        """Pending deliveries of a channel that are due and free, oldest first."""
+        """Deliveries of a channel that are due and free: pending ones first."""
         await self._turn()
-        due = (delivery for delivery in self._pending(channel) if self._wants_try_at(delivery) <= at)
+        again = sorted(self._repeats(channel), key=lambda one: (one.due_at or one.alert.at, one.id))
+        in_line = chain(self._pending(channel), again)
+        due = (delivery for delivery in in_line if self._wants_try_at(delivery) <= at)
         claimed = [replace(delivery, claims=delivery.claims + 1) for delivery in islice(due, max(limit, 0))]
         for delivery in claimed:
             self._outbox[delivery.id] = delivery
             self._leases[delivery.id] = at + lease
         return claimed
 
-    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> Sequence[str]:
         """Record an attempt and end the lease."""
         await self._turn()
-        now = self._outbox.get(delivery.id)
-        if now is None:
-            return
-        settled = replace(now, attempts=(*now.attempts, outcome.attempt)[-MAX_ATTEMPTS:])
-        if now.state is DeliveryState.PENDING:
-            if outcome.state is not DeliveryState.PENDING or delivery.claims == now.claims:
-                self._leases.pop(now.id, None)
-                settled = replace(settled, state=outcome.state, due_at=outcome.due_at)
-            if outcome.state is not DeliveryState.PENDING:
-                del self._waiting[now.id]
-        elif outcome.state is DeliveryState.DELIVERED:
-            settled = replace(settled, state=outcome.state)
-        self._outbox[now.id] = settled
+        row = self._outbox.get(delivery.id)
+        if row is None:
+            return []
+        settled = settle(row, delivery.claims, outcome)
+        self._outbox[row.id] = settled.row
+        if settled.ends_lease:
+            self._leases.pop(row.id, None)
+        if settled.row.state is not DeliveryState.PENDING:
+            self._waiting.pop(row.id, None)
+        if settled.row.state is DeliveryState.REPEATING:
+            self._repeating.add(row.id)
+        else:
+            self._repeating.discard(row.id)
+        shelf, due_at = self._alerts[row.alert.id], outcome.fallback_at or outcome.attempt.at
+        return [channel for channel in settled.fallback if self._put(shelf, channel, due_at)]
 
     async def depths(self) -> Sequence[OutboxDepth]:
         """What waits, per channel."""
@@ -142,9 +147,10 @@ class MemoryStorage:
         return [OutboxDepth(channel, len(times), min(times)) for channel, times in sorted(waiting.items())]
 
     async def next_due(self, channel: str) -> datetime | None:
-        """When the next pending delivery of a channel wants a try."""
+        """When the next delivery of a channel wants a try, or to be told again."""
         await self._turn()
-        return min((self._wants_try_at(delivery) for delivery in self._pending(channel)), default=None)
+        in_line = chain(self._pending(channel), self._repeats(channel))
+        return min(map(self._wants_try_at, in_line), default=None)
 
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:
         """Alerts with their deliveries, newest first."""
@@ -187,6 +193,7 @@ class MemoryStorage:
                 del self._alerts[shelf.alert.id]
                 for number in shelf.deliveries:
                     del self._outbox[number]
+                    self._repeating.discard(number)
 
     async def aclose(self) -> None:
         """Nothing is under way; later calls fail as on a closed file."""
@@ -231,10 +238,20 @@ class MemoryStorage:
             return
         shelf = self._alerts[alert.id] = _Shelf(alert, size)
         for channel in dict.fromkeys(alert.channels):
-            self._deliveries += 1
-            self._outbox[self._deliveries] = Delivery(self._deliveries, alert, channel, due_at=alert.at)
-            self._waiting[self._deliveries] = None
-            shelf.deliveries.append(self._deliveries)
+            self._put(shelf, channel, alert.at)
+
+    def _put(self, shelf: _Shelf, channel: str, due_at: datetime) -> bool:
+        if any(self._outbox[number].channel == channel for number in shelf.deliveries):
+            return False
+        self._deliveries += 1
+        self._outbox[self._deliveries] = Delivery(self._deliveries, shelf.alert, channel, due_at=due_at)
+        self._waiting[self._deliveries] = None
+        shelf.deliveries.append(self._deliveries)
+        return True
+
+    def _repeats(self, channel: str) -> Iterator[Delivery]:
+        repeating = (self._outbox[number] for number in self._repeating)
+        return (delivery for delivery in repeating if delivery.channel == channel)
 
     def _pending(self, channel: str | None = None) -> Iterator[Delivery]:
         waiting = (self._outbox[number] for number in self._waiting)

@@ -64,3 +64,7 @@ CREATE TABLE delivery (
 );
 -- Holds all that a claim has to look at, so that a long line of deliveries that are not due yet is passed quickly.
 CREATE INDEX outbox ON delivery (channel, id, due_at, leased_until, state) WHERE state = 'pending';
+
+-- version 2
+-- One more state of a delivery: 'repeating', delivered and to be told again when due. The longest due goes first.
+CREATE INDEX repeats ON delivery (channel, due_at, id, leased_until, state) WHERE state = 'repeating';

@@ -125,21 +125,21 @@ class SqliteStorage:
         return await self._ask(lambda db: tracks.read_history(db, key, limit))
 
     async def claim(self, channel: str, limit: int, at: datetime, lease: timedelta, who: str) -> Sequence[Delivery]:
-        """Pending deliveries of a channel that are due and free, oldest first."""
+        """Deliveries of a channel that are due and free: pending ones first."""
         if not await self._ask(lambda db: outbox.has_due(db, channel, at)):
             return []
         return await self._write(lambda db: outbox.claim(db, channel, limit, at, lease=lease, who=who))
 
-    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> Sequence[str]:
         """Record an attempt and end the lease."""
-        await self._write(lambda db: outbox.settle(db, delivery, outcome))
+        return await self._write(lambda db: outbox.settle(db, delivery, outcome))
 
     async def depths(self) -> Sequence[OutboxDepth]:
         """What waits, per channel."""
         return await self._ask(outbox.read_depths)
 
     async def next_due(self, channel: str) -> datetime | None:
-        """When the next pending delivery of a channel wants a try."""
+        """When the next delivery of a channel wants a try, or to be told again."""
         return await self._ask(lambda db: outbox.read_next_due(db, channel))
 
     async def alerts(self, query: AlertQuery) -> Sequence[AlertRecord]:

@@ -8,8 +8,8 @@ import msgspec
 
 from monitor.core.alerting import Alert
 from monitor.core.codec import decode_alert, encode
+from monitor.storage import outbox as rules
 from monitor.storage.base import (
-    MAX_ATTEMPTS,
     Acknowledgement,
     AlertQuery,
     AlertRecord,
@@ -47,34 +47,38 @@ def fire(db: sqlite3.Connection, alerts: Iterable[Alert]) -> None:
             ),
         )
         if kept.rowcount:
-            number, due = kept.lastrowid, to_micros(alert.at)
-            db.executemany(
-                "INSERT INTO delivery (alert, channel, state, due_at, attempts) VALUES (?, ?, 'pending', ?, ?)",
-                [(number, channel, due, _NONE) for channel in dict.fromkeys(alert.channels)],
-            )
+            for channel in alert.channels:
+                _put(db, kept.lastrowid, channel, alert.at)
+
+
+_DUE = "channel = :channel AND due_at <= :at AND coalesce(leased_until, 0) <= :at"
+# A state at a time, so that each is found on an index of its own; what nobody was told yet goes first.
+_IN_LINE = {DeliveryState.PENDING: "delivery.id", DeliveryState.REPEATING: "due_at, delivery.id"}
 
 
 def has_due(db: sqlite3.Connection, channel: str, at: datetime) -> bool:
     """Whether a claim would find anything: asked first, so that asking in vain costs no transaction."""
-    found = db.execute(
-        "SELECT 1 FROM delivery WHERE state = 'pending' AND channel = :channel "
-        "AND due_at <= :at AND coalesce(leased_until, 0) <= :at LIMIT 1",
+    (found,) = db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND {_DUE}) "  # noqa: S608 - made of constants
+        f"OR EXISTS (SELECT 1 FROM delivery WHERE state = 'repeating' AND {_DUE})",
         {"channel": channel, "at": to_micros(at)},
-    )
-    return found.fetchone() is not None
+    ).fetchone()
+    return bool(found)
 
 
 def claim(
     db: sqlite3.Connection, channel: str, limit: int, at: datetime, *, lease: timedelta, who: str
 ) -> list[Delivery]:
-    """Lease what is due and free, oldest first."""
-    rows = db.execute(
-        "SELECT body, delivery.id, channel, state, attempts, due_at, claims + 1 "
-        "FROM delivery JOIN alert ON alert.number = delivery.alert WHERE state = 'pending' AND channel = :channel "
-        "AND due_at <= :at AND coalesce(leased_until, 0) <= :at ORDER BY delivery.id LIMIT :limit",
-        {"channel": channel, "at": to_micros(at), "limit": max(limit, 0)},
-    )
-    claimed = [_delivery(decode_alert(row[0]), row[1:]) for row in rows]
+    """Lease what is due and free: what is pending, oldest first, then what is to be told again."""
+    claimed: list[Delivery] = []
+    for state, order in _IN_LINE.items():
+        rows = db.execute(
+            "SELECT body, delivery.id, channel, state, attempts, due_at, claims + 1 "  # noqa: S608 - made of constants
+            f"FROM delivery JOIN alert ON alert.number = delivery.alert WHERE state = '{state}' AND {_DUE} "
+            f"ORDER BY {order} LIMIT :limit",
+            {"channel": channel, "at": to_micros(at), "limit": max(limit - len(claimed), 0)},
+        )
+        claimed += [_delivery(decode_alert(row[0]), row[1:]) for row in rows]
     db.executemany(
         "UPDATE delivery SET leased_until = ?, leased_by = ?, claims = ? WHERE id = ?",
         [(to_micros(at + lease), who, delivery.claims, delivery.id) for delivery in claimed],
@@ -82,25 +86,35 @@ def claim(
     return claimed
 
 
-def settle(db: sqlite3.Connection, delivery: Delivery, outcome: Outcome) -> None:
-    """Record an attempt; end the lease, unless it is another's by now."""
-    row = db.execute("SELECT state, claims, attempts FROM delivery WHERE id = ?", (delivery.id,)).fetchone()
-    if row is None:
-        return
-    state, claims, attempts = DeliveryState(row[0]), row[1], _attempts.decode(row[2])
+def settle(db: sqlite3.Connection, delivery: Delivery, outcome: Outcome) -> list[str]:
+    """Record an attempt; end the lease, unless it is another's by now; put the alert into the outbox of the channels
+    that it falls back to. Returns those that did not have it."""
+    found = db.execute(
+        "SELECT alert, id, channel, state, attempts, due_at, claims FROM delivery WHERE id = ?", (delivery.id,)
+    ).fetchone()
+    if found is None:
+        return []
+    number, row = found[0], _delivery(delivery.alert, found[1:])
+    settled = rules.settle(row, delivery.claims, outcome)
+    due = settled.row.due_at
     db.execute(
-        "UPDATE delivery SET attempts = ? WHERE id = ?",
-        (_pack((*attempts, outcome.attempt)[-MAX_ATTEMPTS:]), delivery.id),
+        "UPDATE delivery SET state = ?, due_at = ?, attempts = ? WHERE id = ?",
+        (settled.row.state, None if due is None else to_micros(due), _pack(settled.row.attempts), row.id),
     )
-    final = outcome.state is not DeliveryState.PENDING
-    if state is DeliveryState.PENDING and (final or delivery.claims == claims):
-        due = to_micros(outcome.due_at or delivery.alert.at) if not final else None
-        db.execute(
-            "UPDATE delivery SET state = ?, due_at = ?, leased_until = NULL, leased_by = NULL WHERE id = ?",
-            (outcome.state, due, delivery.id),
-        )
-    elif state is DeliveryState.GIVEN_UP and outcome.state is DeliveryState.DELIVERED:
-        db.execute("UPDATE delivery SET state = 'delivered' WHERE id = ?", (delivery.id,))
+    if settled.ends_lease:
+        db.execute("UPDATE delivery SET leased_until = NULL, leased_by = NULL WHERE id = ?", (row.id,))
+    at = outcome.fallback_at or outcome.attempt.at
+    return [channel for channel in settled.fallback if _put(db, number, channel, at)]
+
+
+def _put(db: sqlite3.Connection, number: int | None, channel: str, due_at: datetime) -> bool:
+    """Add a row to the outbox, unless the channel has the alert."""
+    added = db.execute(
+        "INSERT INTO delivery (alert, channel, state, due_at, attempts) VALUES (?, ?, 'pending', ?, ?) "
+        "ON CONFLICT (alert, channel) DO NOTHING",
+        (number, channel, to_micros(due_at), _NONE),
+    )
+    return added.rowcount > 0
 
 
 def free_leases(db: sqlite3.Connection) -> None:
@@ -118,10 +132,11 @@ def read_depths(db: sqlite3.Connection) -> list[OutboxDepth]:
 
 
 def read_next_due(db: sqlite3.Connection, channel: str) -> datetime | None:
-    """When the next pending delivery of a channel is both due and free."""
+    """When the next delivery of a channel is both due and free."""
+    wanted = "SELECT min(max(due_at, coalesce(leased_until, 0))) AS at FROM delivery WHERE channel = :channel"
     (micros,) = db.execute(
-        "SELECT min(max(due_at, coalesce(leased_until, 0))) FROM delivery WHERE state = 'pending' AND channel = ?",
-        (channel,),
+        f"SELECT min(at) FROM ({wanted} AND state = 'pending' UNION ALL {wanted} AND state = 'repeating')",  # noqa: S608 - made of constants
+        {"channel": channel},
     ).fetchone()
     return None if micros is None else from_micros(micros)
 

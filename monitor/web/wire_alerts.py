@@ -19,11 +19,12 @@ class Attempt(Struct, frozen=True, gc=False):
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """The way to one channel. `due_at` is the next try; null in a final state."""
+    """The way to one channel. `due_at` is the next try or repeat, `delivered_at` the first that was taken, or null."""
 
     channel: str
     state: DeliveryState
     due_at: datetime | None
+    delivered_at: datetime | None
     attempts: tuple[Attempt, ...]
 
 
@@ -76,8 +77,14 @@ def alert(record: AlertRecord) -> Alert:
 
 
 def _delivery(delivery: base.Delivery) -> Delivery:
-    due_at = delivery.due_at if delivery.state is DeliveryState.PENDING else None
-    return Delivery(delivery.channel, delivery.state, due_at, tuple(map(_attempt, delivery.attempts)))
+    waits = delivery.state in (DeliveryState.PENDING, DeliveryState.REPEATING)
+    return Delivery(
+        channel=delivery.channel,
+        state=delivery.state,
+        due_at=delivery.due_at if waits else None,
+        delivered_at=delivery.delivered_at,
+        attempts=tuple(map(_attempt, delivery.attempts)),
+    )
 
 
 def _attempt(attempt: base.Attempt) -> Attempt:

@@ -1,16 +1,19 @@
 """What every channel promises, over every channel, and over the scripted one that the engine's tests rely on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
 
+from monitor.notify.alertmanager import Alertmanager, AlertmanagerSection
 from monitor.notify.base import Notifier, NotifyError, Reason
 from tests.engine.scripted import ScriptedNotifier
-from tests.notify.receiver import alert, receiving, webhook
+from tests.notify.receiver import NOON, Receiver, alert, receiving, webhook
 
 
 @dataclass
@@ -26,25 +29,40 @@ class Desk:
 Opened = Callable[[], AbstractAsyncContextManager[Desk]]
 
 
+def behind(receiver: Receiver, channel: Notifier, ids: Callable[[bytes], list[str]]) -> Desk:
+    """A channel that posts; `ids` reads what a body tells."""
+    taken: list[str] = []
+    answers: list[NotifyError | None] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if answers:
+            error = answers.pop(0)
+            if error is None:
+                await asyncio.sleep(3600)
+                raise AssertionError
+            headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:.0f}"}
+            return web.Response(status=error.status or 500, text="no", headers=headers)
+        taken.extend(ids(await request.read()))
+        return web.Response()
+
+    receiver.answer = answer
+    return Desk(channel, lambda: taken, answers.append, lambda: answers.append(None))
+
+
 @asynccontextmanager
 async def of_webhook() -> AsyncIterator[Desk]:
     async with receiving() as receiver, webhook(receiver.url) as channel:
-        taken: list[str] = []
-        answers: list[NotifyError | None] = []
+        yield behind(receiver, channel, lambda body: [one["fingerprint"] for one in json.loads(body)["alerts"]])
 
-        async def answer(request: web.Request) -> web.StreamResponse:
-            if answers:
-                error = answers.pop(0)
-                if error is None:
-                    await asyncio.sleep(3600)
-                    raise AssertionError
-                headers = {} if error.retry_after is None else {"Retry-After": f"{error.retry_after:.0f}"}
-                return web.Response(status=error.status or 500, text="no", headers=headers)
-            taken.append(request.headers["Idempotency-Key"])
-            return web.Response()
 
-        receiver.answer = answer
-        yield Desk(channel, lambda: taken, answers.append, lambda: answers.append(None))
+@asynccontextmanager
+async def of_alertmanager() -> AsyncIterator[Desk]:
+    async with receiving() as receiver:
+        section = AlertmanagerSection(type="alertmanager", name="ops", urls=[receiver.url])
+        channel = Alertmanager(section, now=lambda: NOON, version="1.2.3")
+        yield behind(receiver, channel, lambda body: [alert(one["labels"]["instance"]).id for one in json.loads(body)])
+        await channel.aclose()
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -55,7 +73,7 @@ async def of_script() -> AsyncIterator[Desk]:
     await channel.aclose()
 
 
-@pytest.fixture(params=[of_webhook, of_script])
+@pytest.fixture(params=[of_webhook, of_alertmanager, of_script])
 def opened(request: pytest.FixtureRequest) -> Opened:
     return request.param
 
@@ -103,6 +121,15 @@ async def test_sending_can_be_cancelled(opened: Opened) -> None:
                 await desk.channel.send([alert("a")])
         await desk.channel.send([alert("b")])
         assert desk.arrived()[-1] == alert("b").id
+
+
+@pytest.mark.asyncio
+async def test_telling_it_again_is_the_channels_wish(opened: Opened) -> None:
+    """If it wants to, it says when, later than now; if told about the first time long ago, it has an end."""
+    async with opened() as desk:
+        receipt = await desk.channel.send([alert("a")])
+        assert receipt.again_at is None or receipt.again_at > NOON
+        assert (await desk.channel.send([alert("a")], NOON - timedelta(days=1000))).again_at is None
 
 
 @pytest.mark.asyncio

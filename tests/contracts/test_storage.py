@@ -105,6 +105,17 @@ def outcome(
     return Outcome(Attempt(AT, 0.25, reason, 200, "ok"), state, due_at)
 
 
+def again(after: float, reason: str = "") -> Outcome:
+    """Told, or not, and to be told again so many minutes after AT."""
+    return outcome(DeliveryState.REPEATING, AT + after * MINUTE, reason)
+
+
+def falling_back(state: DeliveryState, *to: str, after: float = 0) -> Outcome:
+    """Not taken; these are to get it so many minutes after AT."""
+    due = AT + 9 * MINUTE if state is DeliveryState.PENDING else None
+    return Outcome(Attempt(AT, 0.25, "refused"), state, due, to, AT + after * MINUTE)
+
+
 async def claim(storage: Storage, at: datetime = AT, channel: str = "ops", limit: int = 10) -> list[Delivery]:
     return list(await storage.claim(channel, limit, at, MINUTE, "courier"))
 
@@ -407,6 +418,158 @@ async def test_a_late_delivery_counts(opened: Open) -> None:
         assert (await only(storage)).deliveries[0].state is DeliveryState.DELIVERED
 
 
+async def test_what_is_told_again_is_claimed_when_due(opened: Open) -> None:
+    """As often as it wants, under the same id, until it is final; meanwhile it is delivered."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (first,) = await claim(storage)
+        assert list(await storage.settle(first, again(1))) == []
+        assert await storage.next_due("ops") == AT + MINUTE
+        assert await claim(storage, AT + MINUTE / 2) == []
+        (second,) = await claim(storage, AT + MINUTE)
+        assert (second.id, second.state, second.due_at, second.delivered_at, second.claims) == (
+            first.id,
+            DeliveryState.REPEATING,
+            AT + MINUTE,
+            AT,
+            2,
+        )
+        assert await claim(storage, AT + MINUTE) == []
+        assert await storage.next_due("ops") == AT + 2 * MINUTE
+        await storage.settle(second, again(3, "timeout"))
+        (third,) = await claim(storage, AT + 3 * MINUTE)
+        await storage.settle(third, outcome())
+        assert await storage.next_due("ops") is None
+        (kept,) = (await only(storage)).deliveries
+        assert (kept.state, kept.due_at, [one.reason for one in kept.attempts]) == (
+            DeliveryState.DELIVERED,
+            None,
+            ["", "timeout", ""],
+        )
+
+
+async def test_what_is_told_again_does_not_wait(opened: Open) -> None:
+    """It is no part of the depth, and it is found as what it is."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (delivery,) = await claim(storage)
+        await storage.settle(delivery, again(1))
+        assert list(await storage.depths()) == []
+        for state in DeliveryState:
+            found = await storage.alerts(AlertQuery(state=state))
+            assert bool(found) == (state is DeliveryState.REPEATING)
+
+
+async def test_what_nobody_was_told_yet_goes_first(opened: Open) -> None:
+    """A new alert passes all that is to be told again; of those the longest due goes first."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=tuple(alert(name) for name in "abcd")))
+        for delivery, after in zip(await claim(storage), (3, 1, 2, 9), strict=True):
+            await storage.settle(delivery, again(after))
+        await storage.commit(Batch(alerts=(alert("e", after=4), alert("f", after=4))))
+        (first,) = await claim(storage, AT + 4 * MINUTE, limit=1)
+        assert first.alert.id == "e"
+        rest = [await claim(storage, AT + 4 * MINUTE, limit=limit) for limit in (3, 9)]
+        assert [[one.alert.id for one in some] for some in rest] == [["f", "b", "c"], ["a"]]
+
+
+async def test_the_first_try_that_was_taken_stays_on_record(opened: Open) -> None:
+    """However often it is told again; beside it are the newest tries."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (delivery,) = await claim(storage)
+        await storage.settle(delivery, outcome(DeliveryState.PENDING, AT, "no"))
+        for turn in range(MAX_ATTEMPTS + 5):
+            (delivery,) = await claim(storage, AT + turn * MINUTE)
+            told = Attempt(AT + turn * MINUTE, 0.1, "" if turn == 0 else f"no {turn}")
+            await storage.settle(delivery, Outcome(told, DeliveryState.REPEATING, AT))
+        (kept,) = (await only(storage)).deliveries
+        assert kept.delivered_at == AT
+        assert [one.reason for one in kept.attempts] == ["", *(f"no {turn}" for turn in range(6, MAX_ATTEMPTS + 5))]
+
+
+@pytest.mark.parametrize("late", [DeliveryState.PENDING, DeliveryState.GIVEN_UP])
+async def test_what_is_told_again_stays_delivered(opened: Open, late: DeliveryState) -> None:
+    """A second worker's failure neither takes it back nor keeps it from being told again."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a", channels=("ops",)),)))
+        (slow,) = await claim(storage)
+        (quick,) = await claim(storage, AT + MINUTE)
+        await storage.settle(quick, again(5))
+        assert list(await storage.settle(slow, falling_back(late, "mail"))) == []
+        (kept,) = (await only(storage)).deliveries
+        assert (kept.state, kept.due_at) == (DeliveryState.REPEATING, AT + 5 * MINUTE)
+        assert [one.id for one in await claim(storage, AT + 5 * MINUTE)] == [kept.id]
+
+
+async def test_a_late_delivery_is_told_again(opened: Open) -> None:
+    """Whoever got it through after another has given up did so for good."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (slow,) = await claim(storage)
+        (quick,) = await claim(storage, AT + MINUTE)
+        await storage.settle(quick, outcome(DeliveryState.GIVEN_UP))
+        await storage.settle(slow, again(5))
+        (later,) = await claim(storage, AT + 5 * MINUTE)
+        assert later.state is DeliveryState.REPEATING
+
+
+async def test_old_alerts_do_not_wait_to_be_told_again(opened: Open) -> None:
+    """A channel that is gone from the config must not keep them for ever."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (delivery,) = await claim(storage)
+        await storage.settle(delivery, again(1))
+        await storage.compact(AT + 9 * MINUTE)
+        assert list(await storage.alerts(ALL)) == []
+        assert await storage.next_due("ops") is None
+        assert await claim(storage, AT + 9 * MINUTE) == []
+
+
+@pytest.mark.parametrize("state", [DeliveryState.PENDING, DeliveryState.GIVEN_UP])
+async def test_a_failure_puts_the_alert_into_other_outboxes(opened: Open, state: DeliveryState) -> None:
+    """The same alert, once for each channel, due when it is said, as one more delivery."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a", fallback=("mail", "pager")),)))
+        (delivery,) = await claim(storage)
+        assert delivery.alert.fallback == ("mail", "pager")
+        told = falling_back(state, "mail", "pager", "mail", after=2)
+        assert list(await storage.settle(delivery, told)) == ["mail", "pager"]
+        assert [(one.channel, one.state, one.due_at) for one in (await only(storage)).deliveries] == [
+            ("ops", state, told.due_at),
+            ("mail", DeliveryState.PENDING, AT + 2 * MINUTE),
+            ("pager", DeliveryState.PENDING, AT + 2 * MINUTE),
+        ]
+        assert {depth.channel for depth in await storage.depths()} >= {"mail", "pager"}
+        assert await claim(storage, AT + MINUTE, channel="mail") == []
+        (mailed,) = await claim(storage, AT + 2 * MINUTE, channel="mail")
+        assert (mailed.alert, mailed.attempts, mailed.claims) == (delivery.alert, (), 1)
+
+
+async def test_a_channel_gets_an_alert_once(opened: Open) -> None:
+    """Falling back again, or to a channel that has it, adds nothing: not before it is delivered, not after."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a", channels=("ops", "chat")),)))
+        for turn in range(3):
+            (delivery,) = await claim(storage, AT + 10 * turn * MINUTE)
+            added = await storage.settle(delivery, falling_back(DeliveryState.PENDING, "mail", "chat"))
+            assert list(added) == (["mail"] if turn == 0 else [])
+            for mailed in await claim(storage, AT + 10 * turn * MINUTE, channel="mail"):
+                await storage.settle(mailed, outcome())
+        assert [one.channel for one in (await only(storage)).deliveries] == ["ops", "chat", "mail"]
+
+
+async def test_what_was_delivered_does_not_fall_back(opened: Open) -> None:
+    """A second worker's failure after a delivery tells nobody else."""
+    async with opened() as storage:
+        await storage.commit(Batch(alerts=(alert("a"),)))
+        (slow,) = await claim(storage)
+        (quick,) = await claim(storage, AT + MINUTE)
+        await storage.settle(quick, outcome())
+        assert list(await storage.settle(slow, falling_back(DeliveryState.GIVEN_UP, "mail"))) == []
+        assert [one.channel for one in (await only(storage)).deliveries] == ["ops"]
+
+
 async def test_settling_what_is_forgotten_is_nothing(opened: Open) -> None:
     """A settlement that comes after its alert was forgotten changes nothing."""
     async with opened() as storage:
@@ -414,7 +577,7 @@ async def test_settling_what_is_forgotten_is_nothing(opened: Open) -> None:
         (delivery,) = await claim(storage)
         await storage.settle(delivery, outcome())
         await storage.compact(AT + MINUTE)
-        await storage.settle(delivery, outcome())
+        assert list(await storage.settle(delivery, falling_back(DeliveryState.GIVEN_UP, "mail"))) == []
         assert list(await storage.alerts(ALL)) == []
 
 

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-PENDING = DeliveryState.PENDING
+PENDING, REPEATING, DELIVERED = DeliveryState.PENDING, DeliveryState.REPEATING, DeliveryState.DELIVERED
 
 names = st.sampled_from("abcd")
 channels = st.sampled_from(["ops", "mail"])
@@ -50,7 +50,9 @@ class Row:
     alert: Alert
     channel: str
     due: datetime | None
+    number: int
     state: DeliveryState = PENDING
+    told: datetime | None = None
     lease: datetime = START
     claims: int = 0
     receipts: int = 0
@@ -78,6 +80,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.fired: dict[str, Alert] = {}
         self.acknowledged: dict[str, Acknowledgement] = {}
         self.rows: list[Row] = []
+        self.numbers = 0
         self.held: list[tuple[Delivery, Row]] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -104,7 +107,8 @@ class StorageMachine(RuleBasedStateMachine):
         for one in alerts:
             if one.id not in self.fired:
                 self.fired[one.id] = one
-                self.rows += [Row(one, channel, self.now) for channel in one.channels]
+                for channel in one.channels:
+                    self.add(one, channel, self.now)
         for name in gone:
             self.tracks.pop(name, None)
             self.history.pop(name, None)
@@ -113,7 +117,9 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(channel=channels, limit=few)
     def claim(self, channel: str, limit: int) -> None:
-        wanted = [row for row in self.rows if row.channel == channel and row.state is PENDING and row.wants <= self.now]
+        due = [row for row in self.rows if row.channel == channel and row.wants <= self.now]
+        wanted = [row for row in due if row.state is PENDING]
+        wanted += sorted((row for row in due if row.state is REPEATING), key=lambda row: (row.due, row.number))
         claimed = self.run(self.storage.claim(channel, limit, self.now, MINUTE, "courier"))
         assert [one.alert.id for one in claimed] == [row.alert.id for row in wanted[:limit]]
         for delivery, row in zip(claimed, wanted, strict=False):
@@ -121,17 +127,36 @@ class StorageMachine(RuleBasedStateMachine):
             assert delivery.claims == row.claims
             self.held.append((delivery, row))
 
+    def add(self, one: Alert, channel: str, due: datetime) -> None:
+        self.numbers += 1
+        self.rows.append(Row(one, channel, due, self.numbers))
+
     @precondition(lambda self: self.held)
-    @rule(which=st.integers(0, 9), state=st.sampled_from(DeliveryState), later=few)
-    def settle(self, which: int, state: DeliveryState, later: int) -> None:
+    @rule(which=st.integers(0, 9), state=st.sampled_from(DeliveryState), later=few, fallback=st.sets(channels))
+    def settle(self, which: int, state: DeliveryState, later: int, fallback: set[str]) -> None:
         delivery, row = self.held.pop(which % len(self.held))
-        due = self.now + later * MINUTE if state is PENDING else None
-        self.run(self.storage.settle(delivery, Outcome(Attempt(self.now, 0.1), state, due)))
+        told = state in (REPEATING, DELIVERED)
+        attempt = Attempt(self.now, 0.1, "" if told else "timeout")
+        due = self.now + later * MINUTE if state in (PENDING, REPEATING) else None
+        to = () if told else tuple(sorted(fallback))
+        added = self.run(self.storage.settle(delivery, Outcome(attempt, state, due, to, self.now + MINUTE)))
         row.receipts += 1
-        if row.state is PENDING and (state is not PENDING or row.claims == delivery.claims):
+        mine = row.claims == delivery.claims
+        better = {
+            PENDING: (REPEATING, DELIVERED, DeliveryState.GIVEN_UP),
+            DeliveryState.GIVEN_UP: (REPEATING, DELIVERED),
+            REPEATING: (DELIVERED,),
+            DELIVERED: (),
+        }
+        if state in better[row.state] or (mine and state is row.state and state in (PENDING, REPEATING)):
             row.state, row.due, row.lease = state, due, START
-        elif row.state is DeliveryState.GIVEN_UP and state is DeliveryState.DELIVERED:
-            row.state = state
+        if told:
+            row.told = row.told or self.now
+        known = {other.channel for other in self.rows if other.alert is row.alert} if row in self.rows else set(to)
+        new = [] if row.state in (REPEATING, DELIVERED) else [channel for channel in to if channel not in known]
+        assert list(added) == new
+        for channel in new:
+            self.add(row.alert, channel, self.now + MINUTE)
 
     @rule(name=names, by=st.sampled_from(["one", "two"]))
     def acknowledge(self, name: str, by: str) -> None:
@@ -177,7 +202,10 @@ class StorageMachine(RuleBasedStateMachine):
             (
                 record.alert,
                 record.acknowledged,
-                [(one.channel, one.state, one.due_at, one.claims, len(one.attempts)) for one in record.deliveries],
+                [
+                    (one.channel, one.state, one.due_at, one.claims, len(one.attempts), one.delivered_at)
+                    for one in record.deliveries
+                ],
             )
             for record in await storage.alerts(AlertQuery())
         ]
@@ -185,7 +213,11 @@ class StorageMachine(RuleBasedStateMachine):
             (
                 one,
                 self.acknowledged.get(one.id),
-                [(row.channel, row.state, row.due, row.claims, row.receipts) for row in self.rows if row.alert is one],
+                [
+                    (row.channel, row.state, row.due, row.claims, row.receipts, row.told)
+                    for row in self.rows
+                    if row.alert is one
+                ],
             )
             for one in reversed(self.fired.values())
         ]
@@ -195,8 +227,9 @@ class StorageMachine(RuleBasedStateMachine):
             for channel in ("mail", "ops")
             if (mine := [row for row in waiting if row.channel == channel])
         }
+        in_line = [row for row in self.rows if row.state in (PENDING, REPEATING)]
         for channel in ("mail", "ops"):
-            expected = min((row.wants for row in waiting if row.channel == channel), default=None)
+            expected = min((row.wants for row in in_line if row.channel == channel), default=None)
             assert await storage.next_due(channel) == expected
 
 

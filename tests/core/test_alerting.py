@@ -95,6 +95,7 @@ def test_an_alert_is_complete() -> None:
             "logview": f"{URL}/api/v1/instances/{KEY}/logview?redirect",
         },
         "channels": ("ops", "mail"),
+        "fallback": (),
     }
 
 
@@ -121,6 +122,17 @@ def test_a_source_alert_is_complete_too() -> None:
     assert alert.labels["code"] == "timeout"
     assert alert.annotations["message"] == "no answer in 10 s"
     assert alert.annotations["duration"] == "1m30s"
+
+
+@pytest.mark.parametrize("event", [phase(Phase.FAILED), source()], ids=["instance", "source"])
+def test_an_alert_knows_its_fallback(event: AnyEvent) -> None:
+    """So that it falls back as its rule said when it fired; what was stored before there were any has none."""
+    when = Trigger.FAILED if isinstance(event, PhaseChanged) else Trigger.SOURCE_DOWN
+    (alert,) = fired(event, replace(rule(when=when), fallback=("pager",)))
+    assert (alert.channels, alert.fallback) == (("ops", "mail"), ("pager",))
+    fields = msgspec.msgpack.decode(encode(alert))
+    del fields["fallback"]
+    assert decode_alert(msgspec.msgpack.encode(fields)) == replace(alert, fallback=())
 
 
 EVENTS: dict[Trigger, AnyEvent] = {

@@ -17,9 +17,10 @@ from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
 from monitor.engine.control import Control
-from monitor.engine.courier import Courier, Patience
+from monitor.engine.courier import Courier
 from monitor.engine.follower import follow
 from monitor.engine.ledger import Decisions, Ledger
+from monitor.engine.patience import Patience
 from monitor.engine.poller import Poller
 from monitor.engine.reports import DeliveryReport
 from monitor.storage.base import Batch, Record

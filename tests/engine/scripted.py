@@ -206,15 +206,18 @@ class ScriptedSource:
 
 @dataclass
 class ScriptedNotifier:
-    """Takes alerts. `script` holds what it does first: None takes one, an exception is raised, `inf` hangs."""
+    """Takes alerts. `script` holds what it does first: None takes one, an exception is raised, `inf` hangs. It tells
+    each again `every` so many seconds, `until` so many after it was told first."""
 
     name: str = "ops"
     script: list[Exception | float | None] = field(default_factory=list)
     tried: list[tuple[float, str]] = field(default_factory=list)  # every try: when, and the alert's id
     taken: list[Alert] = field(default_factory=list)
     closed: bool = False
+    every: float = inf
+    until: float = inf
 
-    async def send(self, alerts: Sequence[Alert]) -> Receipt:
+    async def send(self, alerts: Sequence[Alert], told: datetime | None = None) -> Receipt:
         self.tried += ((anyio.current_time(), alert.id) for alert in alerts)
         await anyio.lowlevel.checkpoint()
         act = self.script.pop(0) if self.script else None
@@ -223,7 +226,9 @@ class ScriptedNotifier:
         if act is not None:
             await anyio.sleep(act)
         self.taken += alerts
-        return Receipt(status=200, detail="taken")
+        again = anyio.current_time() + self.every
+        over = again >= ((told or now()) - EPOCH).total_seconds() + self.until
+        return Receipt(200, "taken", None if over else moment(again))
 
     async def aclose(self) -> None:
         self.closed = True

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -15,13 +15,14 @@ from structlog.testing import capture_logs
 from monitor.core.alerting import Alert
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
-from monitor.engine.courier import SETTLE_WITHIN, Courier, Patience
+from monitor.engine.courier import SETTLE_WITHIN, Courier
 from monitor.engine.follower import follow
+from monitor.engine.patience import Patience
 from monitor.engine.reports import DeliveryReport
 from monitor.notify.base import NotifyError, Reason
 from monitor.storage.base import AlertQuery, Batch, Delivery, DeliveryState, Outcome, StorageError
 from monitor.storage.memory import MemoryStorage
-from tests.engine.scripted import ScriptedNotifier, key, now
+from tests.engine.scripted import ScriptedNotifier, key, moment, now
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +42,10 @@ class Outbox(MemoryStorage):
         self.looks += 1
         return await super().claim(*args)
 
-    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> Sequence[str]:
         if self.settling is not None:
             await self.settling()
-        await super().settle(delivery, outcome)
+        return await super().settle(delivery, outcome)
 
 
 @dataclass
@@ -54,9 +55,9 @@ class Post:
     outbox: Outbox
     reports: list[DeliveryReport] = field(default_factory=list)
 
-    async def fire(self, *numbers: int, channels: tuple[str, ...] = ("ops",)) -> None:
+    async def fire(self, *numbers: int, channels: tuple[str, ...] = ("ops",), fallback: tuple[str, ...] = ()) -> None:
         """Commit these alerts as the ledger would."""
-        await self.outbox.commit(Batch(alerts=tuple(alert(number, channels) for number in numbers)))
+        await self.outbox.commit(Batch(alerts=tuple(alert(number, channels, fallback) for number in numbers)))
 
     async def deliveries(self, channel: str = "ops") -> list[Delivery]:
         """All of a channel, oldest alert first."""
@@ -64,7 +65,7 @@ class Post:
         return [one for record in reversed(records) for one in record.deliveries if one.channel == channel]
 
 
-def alert(number: int, channels: tuple[str, ...] = ("ops",)) -> Alert:
+def alert(number: int, channels: tuple[str, ...] = ("ops",), fallback: tuple[str, ...] = ()) -> Alert:
     labels = {"alertname": "InstanceFailed", "instance": f"i{number}", "source": "s", "project": "p"}
     return Alert(
         id=f"{number:04}",
@@ -77,6 +78,7 @@ def alert(number: int, channels: tuple[str, ...] = ("ops",)) -> Alert:
         labels=labels,
         annotations={},
         channels=channels,
+        fallback=fallback,
     )
 
 
@@ -209,11 +211,11 @@ async def test_one_bad_alert_does_not_hold_up_the_others_for_long() -> None:
     """An alert that the receiver always fails on costs the others seconds, not hours."""
 
     class Picky(ScriptedNotifier):
-        async def send(self, alerts: Sequence[Alert]) -> Any:
+        async def send(self, alerts: Sequence[Alert], told: datetime | None = None) -> Any:
             if alerts[0].id == "0000":
                 self.tried.append((anyio.current_time(), "0000"))
                 raise UNAVAILABLE
-            return await super().send(alerts)
+            return await super().send(alerts, told)
 
     ops = Picky()
     async with post(ops) as it:
@@ -384,3 +386,149 @@ async def test_alerts_of_a_channel_that_is_gone_are_told() -> None:
         ("alerts_without_channel", "old", 2)
     ]
     assert ids(ops) == ["0001"]
+
+
+# --- telling it again ---------------------------------------------------------------------------------------------
+
+
+async def test_a_receiver_that_forgets_is_told_again_until_the_end() -> None:
+    """Every minute for an hour from when it was told first, then never; counted as one delivery."""
+    ops = ScriptedNotifier(script=[UNAVAILABLE] * 3, every=60, until=3600)
+    async with post(ops) as it:
+        await it.fire(1)
+        await anyio.sleep(300)
+        (delivery,) = await it.deliveries()
+        assert (delivery.state, delivery.delivered_at) == (DeliveryState.REPEATING, moment(14.001))
+        assert list(await it.outbox.depths()) == []
+        await anyio.sleep(86_400)
+        (delivery,) = await it.deliveries()
+    assert (delivery.state, delivery.delivered_at) == (DeliveryState.DELIVERED, moment(14.001))
+    assert [when for when, _ in ops.tried[3:]] == pytest.approx([14 + 60 * turn for turn in range(60)], abs=0.1)
+    assert [report.result for report in it.reports] == ["unavailable"] * 3 + ["delivered"]
+
+
+async def test_telling_it_again_goes_on_after_a_restart() -> None:
+    """The next daemon tells it when it is due, and until the same end."""
+    outbox = Outbox()
+    first, second = (ScriptedNotifier(every=60, until=600) for _ in range(2))
+    async with post(first, outbox=outbox) as it:
+        await it.fire(1)
+        await anyio.sleep(90)
+    async with post(second, outbox=outbox) as it:
+        await anyio.sleep(3600)
+        (delivery,) = await it.deliveries()
+    assert len(first.tried + second.tried) == 10
+    assert second.tried[0][0] == pytest.approx(120, abs=0.1)
+    assert delivery.state is DeliveryState.DELIVERED
+    assert delivery.delivered_at == moment(0.001)
+
+
+@pytest.mark.parametrize("failure", [UNAVAILABLE, REFUSED], ids=["passes", "stays"])
+async def test_failing_to_tell_it_again_is_no_failure_to_deliver(failure: NotifyError) -> None:
+    """However often, and whatever the receiver says: not given up, not counted, not told to another channel; tried
+    again every minute, and told when it can be."""
+    ops = ScriptedNotifier(script=[None, *[failure] * 40], every=60, until=7200)
+    mail = ScriptedNotifier("mail")
+    with capture_logs() as logs:
+        async with post(ops, mail, patience=Patience(give_up_after=timedelta(minutes=10))) as it:
+            await it.fire(1, fallback=("mail",))
+            await anyio.sleep(1500)
+            (failing,) = await it.deliveries()
+            assert list(await it.outbox.depths()) == []
+            await anyio.sleep(7200)
+            (delivery,) = await it.deliveries()
+    assert failing.state is DeliveryState.REPEATING
+    assert failing.attempts[-1].reason == failure.reason
+    assert (delivery.state, delivery.attempts[-1].reason) == (DeliveryState.DELIVERED, "")
+    assert max(after - before for (before, _), (after, _) in pairwise(ops.tried)) == pytest.approx(60, abs=0.1)
+    assert mail.tried == []
+    assert [report.result for report in it.reports] == ["delivered"]
+    assert {entry["event"] for entry in logs} <= {"channel_down", "channel_up"}
+
+
+async def test_a_new_alert_does_not_wait_behind_those_told_again() -> None:
+    """Hundreds are told again without end, each taking a while: a new alert is the next one sent."""
+    ops = ScriptedNotifier(every=10)
+    async with post(ops) as it:
+        await it.fire(*range(200))
+        await anyio.sleep(5)
+        ops.script = [0.5] * 100_000
+        await anyio.sleep(100)
+        await it.fire(1000)
+        await anyio.sleep(1.5)
+    assert "1000" in ids(ops)
+
+
+# --- falling back -------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_refused_goes_to_the_fallback_at_once() -> None:
+    """The same alert under the same id, once to each, with what happened on record."""
+    ops, mail, pager = ScriptedNotifier(script=[REFUSED]), ScriptedNotifier("mail"), ScriptedNotifier("pager")
+    with capture_logs() as logs:
+        async with post(ops, mail, pager) as it:
+            await it.fire(1, fallback=("mail", "pager"))
+            await it.fire(2, fallback=("mail", "pager"))
+            await anyio.sleep(0.1)
+            (record,) = (one for one in await it.outbox.alerts(AlertQuery()) if one.alert.id == "0001")
+            await anyio.sleep(86_400)
+    assert [(one.channel, one.state) for one in record.deliveries] == [
+        ("ops", DeliveryState.GIVEN_UP),
+        ("mail", DeliveryState.DELIVERED),
+        ("pager", DeliveryState.DELIVERED),
+    ]
+    assert ids(mail) == ids(pager) == ["0001"]
+    assert ids(ops) == ["0002"]
+    (told,) = (entry for entry in logs if entry["event"] == "delivery_falls_back")
+    assert (told["channel"], told["to"], told["alert"], told["reason"]) == ("ops", ["mail", "pager"], "0001", "refused")
+
+
+async def test_what_is_not_taken_for_a_while_goes_to_the_fallback_in_time() -> None:
+    """Five minutes after it fired, though no try falls on that moment; the channel is tried on, and may take it."""
+    ops, mail = ScriptedNotifier(script=[UNAVAILABLE] * 12), ScriptedNotifier("mail")
+    async with post(ops, mail) as it:
+        await it.fire(1, fallback=("mail",))
+        await anyio.sleep(299)
+        assert mail.tried == []
+        await anyio.sleep(2)
+        assert ids(mail) == ["0001"]
+        await anyio.sleep(7200)
+        (record,) = await it.outbox.alerts(AlertQuery())
+    assert {one.channel: one.state for one in record.deliveries} == {
+        "ops": DeliveryState.DELIVERED,
+        "mail": DeliveryState.DELIVERED,
+    }
+    assert len(mail.tried) == len(ops.taken) == 1
+
+
+async def test_what_is_taken_in_time_does_not_fall_back() -> None:
+    """Failures that pass within the five minutes concern nobody else."""
+    ops, mail = ScriptedNotifier(script=[UNAVAILABLE] * 6), ScriptedNotifier("mail")
+    async with post(ops, mail) as it:
+        await it.fire(1, fallback=("mail",))
+        await anyio.sleep(86_400)
+    assert ids(ops) == ["0001"]
+    assert mail.tried == []
+
+
+async def test_two_channels_that_fail_share_one_fallback() -> None:
+    """It is told once, by whichever fails first."""
+    ops, chat = ScriptedNotifier(script=[REFUSED]), ScriptedNotifier("chat", script=[UNAVAILABLE] * 100)
+    mail = ScriptedNotifier("mail")
+    async with post(ops, chat, mail) as it:
+        await it.fire(1, channels=("ops", "chat"), fallback=("mail",))
+        await anyio.sleep(86_400)
+    assert ids(mail) == ["0001"]
+
+
+async def test_a_stop_between_failure_and_fallback_loses_nothing() -> None:
+    """Both were kept together: the next daemon tells the fallback."""
+    outbox = Outbox()
+    ops, mail = ScriptedNotifier(script=[REFUSED]), ScriptedNotifier("mail", script=[inf])
+    async with post(ops, mail, outbox=outbox) as it:
+        await it.fire(1, fallback=("mail",))
+        await anyio.sleep(1)
+    assert mail.taken == []
+    async with post(ScriptedNotifier(), later := ScriptedNotifier("mail"), outbox=outbox):
+        await anyio.sleep(Patience().lease().total_seconds())
+    assert ids(later) == ["0001"]

@@ -82,6 +82,15 @@ async def receiving(answer: Answer | None = None) -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
+def answering(status: int, text: str = "", **headers: str) -> Answer:
+    """Always this."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    return answer
+
+
 @asynccontextmanager
 async def webhook(url: str, **headers: str) -> AsyncIterator[Webhook]:
     """The channel `ops` to this address, closed in the end."""

@@ -8,9 +8,9 @@ import pytest
 
 from monitor.core.alerting import Alert
 from monitor.core.model import InstanceKey
-from monitor.storage.base import AlertQuery
+from monitor.storage.base import AlertQuery, Attempt, DeliveryState, Outcome
 from monitor.storage.sqlite_file import SqliteFile
-from monitor.storage.sqlite_outbox import BEGINNING, claim, fire, forget, has_due, read_alerts
+from monitor.storage.sqlite_outbox import BEGINNING, claim, fire, forget, has_due, read_alerts, settle
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -50,6 +50,25 @@ def test_a_long_line_is_passed_on_its_index_alone(file: SqliteFile) -> None:
     index = "SEARCH delivery USING COVERING INDEX outbox (channel=?)"
     assert plan(file, f"SELECT id {line} AND due_at <= 1 AND coalesce(leased_until, 0) <= 1 ORDER BY id") == index
     assert plan(file, f"SELECT min(max(due_at, coalesce(leased_until, 0))) {line}") == index
+
+
+def test_what_is_told_again_is_found_on_its_index_alone(file: SqliteFile) -> None:
+    """In the order in which it is due, without sorting; what is delivered is not looked at."""
+    line = "FROM delivery WHERE state = 'repeating' AND channel = 'x'"
+    due = f"{line} AND due_at <= 1 AND coalesce(leased_until, 0) <= 1"
+    index = "SEARCH delivery USING COVERING INDEX repeats (channel=?"
+    assert plan(file, f"SELECT id {due} ORDER BY due_at, id") == f"{index} AND due_at<?)"
+    assert plan(file, f"SELECT min(max(due_at, coalesce(leased_until, 0))) {line}") == f"{index})"
+
+
+def test_asking_in_vain_looks_at_what_is_told_again(file: SqliteFile) -> None:
+    """It is due like any other."""
+    file.transact(lambda db: fire(db, [alert(1, "ops")]))
+    (first,) = file.transact(lambda db: claim(db, "ops", 1, AT, lease=MINUTE, who="courier"))
+    again = Outcome(Attempt(AT, 0.1), DeliveryState.REPEATING, AT + 2 * MINUTE)
+    file.transact(lambda db: settle(db, first, again))
+    assert not has_due(file.db, "ops", AT + MINUTE)
+    assert has_due(file.db, "ops", AT + 2 * MINUTE)
 
 
 def test_the_alerts_of_a_track_are_found_by_their_index(file: SqliteFile) -> None:

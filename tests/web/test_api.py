@@ -302,6 +302,7 @@ async def test_alerts_come_with_every_delivery_attempt() -> None:
                 "channel": "ops",
                 "state": "pending",
                 "due_at": "2016-05-19T12:01:00Z",
+                "delivered_at": None,
                 "attempts": [
                     {
                         "at": "2016-05-19T12:00:00Z",
@@ -325,7 +326,7 @@ async def test_alerts_come_with_every_delivery_attempt() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("?state=sent", "state is 'sent': use pending, delivered, given_up"),
+        ("?state=sent", "state is 'sent': use pending, repeating, delivered, given_up"),
         ("?key=i1", "'i1' is not a key"),
         ("?cursor=a/b", "is not a cursor"),
         ("?rule=a&rule=b", "rule is given 2 times"),
