@@ -6,10 +6,14 @@ Hears of every batch once and passes it on; an event is encoded once, however ma
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
+import structlog
+
 from monitor.storage.base import Record
 from monitor.web.frames import News
 from monitor.web.parts import Parts
 from monitor.web.session import Session
+
+log = structlog.get_logger(__name__)
 
 
 class Feed:
@@ -26,7 +30,11 @@ class Feed:
     def _publish(self, records: Sequence[Record]) -> None:
         news = [News(record, self.parts.board) for record in records]
         for session in tuple(self._sessions):
-            session.offer(news)
+            try:
+                session.offer(news)
+            except Exception:  # a bug that one client's wishes bring out must not end the others, nor the daemon
+                log.exception("feed_client_crashed")
+                session.cut_for_fault()
 
     def join(self, session: Session) -> None:
         """Begin to pass events on to it."""

@@ -17,6 +17,7 @@ from monitor.web.parts import Parts
 from monitor.web.subscription import Subscription
 
 GOING_AWAY = 1001
+INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 
 
@@ -263,6 +264,10 @@ class Session:
     def cut_for_shutdown(self) -> None:
         """End it: the daemon stops and waits for nobody."""
         self._cut("shutdown", GOING_AWAY, "the daemon stops: come back soon", min(1.0, self._limits.grace))
+
+    def cut_for_fault(self) -> None:
+        """End it: it cannot be told what happened, by a bug of ours, and what it was told must have no gap."""
+        self._cut("crashed", INTERNAL_ERROR, "the daemon could not tell you of an event; its log has the details", 0.0)
 
     def _cut(self, why: str, code: int, reason: str, grace: float) -> None:
         if not self.cut:
