@@ -267,7 +267,12 @@ class Session:
 
     def cut_for_fault(self) -> None:
         """End it: it cannot be told what happened, by a bug of ours, and what it was told must have no gap."""
-        self._cut("crashed", INTERNAL_ERROR, "the daemon could not tell you of an event; its log has the details", 0.0)
+        self._cut(
+            "crashed",
+            INTERNAL_ERROR,
+            "the daemon could not tell you of an event; its log has the details",
+            self._limits.grace,
+        )
 
     def _cut(self, why: str, code: int, reason: str, grace: float) -> None:
         if not self.cut:
