@@ -154,8 +154,9 @@ def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, exter
 
 def _about_source(rule: Rule, event: SourceChanged, external_url: str) -> Alert:
     outage = event.outage or event.at
+    what = f"{event.source}/{event.project}" if event.alone else event.source
     return Alert(
-        id=fingerprint(rule.name, event.source, outage.isoformat()),
+        id=fingerprint(rule.name, what, outage.isoformat()),
         rule=rule.name,
         severity=rule.severity,
         key=None,
@@ -173,7 +174,7 @@ def _about_source(rule: Rule, event: SourceChanged, external_url: str) -> Alert:
             "code": event.reason,
         },
         annotations={
-            "summary": f"{event.source} does not answer: its instances are not watched until it does",
+            "summary": f"{what} does not answer: its instances are not watched until it does",
             "message": event.detail or event.reason,
             "progress": "",
             "duration": _text(event.at - outage),

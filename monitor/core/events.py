@@ -178,7 +178,8 @@ class AlertFired(Event, frozen=True, gc=False, tag="alert"):
 class SourceChanged(Event, frozen=True, gc=False, tag="source"):
     """A source stopped answering for a project, or answers again.
 
-    `outage` is when the first project of the source began to fail: one outage, however many projects join it.
+    `outage` is when the first project of the source began to fail: one outage, however many projects join it. What is
+    wrong with this project `alone`, such as a missing right, is an outage of its own.
     `lasted` is for how many seconds this project had not been answered for.
     """
 
@@ -189,6 +190,7 @@ class SourceChanged(Event, frozen=True, gc=False, tag="source"):
     detail: str = ""
     outage: datetime | None = None
     lasted: float | None = None
+    alone: bool = False
 
 
 AnyEvent = (

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from monitor.core.events import Failed, SourceChanged, Swept
 
 DOWN_AFTER = 3  # listings that failed in a row
+ALONE = frozenset({"forbidden", "not_found"})  # reasons of one project: they say nothing about the others
 
 
 class Health(Struct, frozen=True, gc=False):
     """How one project's listing stands. `failing_since` is set from the first failure, `down` from the third; `outage`
-    is the one of its source that it then belongs to."""
+    is the one of its source that it then belongs to, unless it is down `alone`."""
 
     swept_at: datetime | None = None
     failing_since: datetime | None = None
@@ -26,6 +27,7 @@ class Health(Struct, frozen=True, gc=False):
     reason: str = ""
     detail: str = ""
     outage: datetime | None = None
+    alone: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -55,7 +57,9 @@ def step_health(projects: Projects, got: Swept | Failed) -> tuple[Health, tuple[
     )
     if old.down or new.failures < DOWN_AFTER:
         return new, ()
-    new = replace(new, down=True, outage=outage_of(projects, got.source) or new.failing_since)
+    alone = got.reason in ALONE
+    shared = None if alone else outage_of(projects, got.source)
+    new = replace(new, down=True, outage=shared or new.failing_since, alone=alone)
     changed = SourceChanged(
         at=got.at,
         source=got.source,
@@ -64,13 +68,17 @@ def step_health(projects: Projects, got: Swept | Failed) -> tuple[Health, tuple[
         reason=got.reason,
         detail=got.detail,
         outage=new.outage,
+        alone=alone,
     )
     return new, (changed,)
 
 
 def outage_of(projects: Projects, source: str) -> datetime | None:
-    """When the outage of a source began that is still going on, also if the project where it began answers again."""
-    began = [health.outage for (name, _), health in projects.items() if name == source and health.outage]
+    """When the outage of a source began that is still going on, also if the project where it began answers again.
+    Projects that are down alone have no part in it."""
+    began = [
+        health.outage for (name, _), health in projects.items() if name == source and health.outage and not health.alone
+    ]
     return min(began, default=None)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from monitor.core.alerting import Alert, Rules, Trigger, decide
 from monitor.core.events import Failed, SourceChanged, Swept
-from monitor.core.health import DOWN_AFTER, Health, outage_of, step_health
+from monitor.core.health import ALONE, DOWN_AFTER, Health, outage_of, step_health
 from monitor.core.model import InstanceKey
 from monitor.storage.base import AlertQuery, AlertRecord, Checkpoints, Storage
 
@@ -32,7 +32,8 @@ class Outages:
 
     def __init__(self) -> None:
         self._health: dict[Place, Health] = {}
-        self._told: dict[str, set[str]] = {}  # by source: the rules that fired in the outage that is going on
+        # The rules that fired in the outages that are going on: of a source, or of a project that is down alone.
+        self._told: dict[str | Place, set[str]] = {}
         self._before: dict[Place, _Before] = {}
 
     async def recall(self, storage: Storage, rules: Rules) -> None:
@@ -48,7 +49,8 @@ class Outages:
     def observe(self, got: Swept | Failed, rules: Rules) -> tuple[Health, tuple[SourceChanged, ...], tuple[Alert, ...]]:
         """How its project stands now, what changed by that, and what people must be told."""
         place = (got.source, got.project)
-        told = self._told.setdefault(got.source, set())
+        alone = isinstance(got, Failed) and got.reason in ALONE
+        told = self._told.setdefault(place if alone else got.source, set())
         before = self._before.pop(place, None)
         if before is not None and isinstance(got, Failed):
             # The first failure goes on with the old outage: same beginning, hence the same alert.
@@ -57,8 +59,10 @@ class Outages:
         self._health[place], changes = step_health(self._health, got)
         alerts = tuple(alert for alert in decide(changes, {}, rules) if alert.rule not in told)
         told |= {alert.rule for alert in alerts}
+        if isinstance(got, Swept):
+            self._told.pop(place, None)
         if outage_of(self._health, got.source) is None:
-            del self._told[got.source]
+            self._told.pop(got.source, None)
         return self._health[place], changes, alerts
 
     def is_blind(self, key: InstanceKey) -> bool:

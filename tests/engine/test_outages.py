@@ -97,3 +97,21 @@ async def test_without_a_rule_there_is_nothing_to_recall() -> None:
         _, changes, alerts = outages.observe(Failed("s", "p", moment(second), "timeout"), none)
     assert [change.up for change in changes] == [False]
     assert alerts == ()
+
+
+def test_one_bad_project_mutes_no_other() -> None:
+    """A project without a right is told by itself, and the whole source again when it goes down; each once."""
+    outages = Outages()
+
+    def fail(project: str, second: int, reason: str) -> list[tuple[str, str]]:
+        _, _, alerts = outages.observe(Failed("s", project, moment(second), reason, "no"), DOWN)
+        return [(alert.labels["project"], alert.annotations["summary"].split(" does")[0]) for alert in alerts]
+
+    told = [alert for second in range(0, 60, 10) for alert in fail("bad", second, "forbidden")]
+    assert told == [("bad", "s/bad")]
+    told = [alert for second in range(60, 120, 10) for alert in fail("good", second, "timeout")]
+    assert told == [("good", "s")]
+    assert [alert for second in range(120, 180, 10) for alert in fail("bad", second, "forbidden")] == []
+    outages.observe(Swept("s", "good", moment(180), frozenset()), DOWN)
+    told = [alert for second in range(190, 250, 10) for alert in fail("good", second, "timeout")]
+    assert told == [("good", "s")]
