@@ -13,6 +13,7 @@ _MONTHS = {
 }
 _FORM = len("Fri, 24 Jan 2025 07:34:21 GMT")
 _LONGEST = 64  # nothing longer is a date; the general parser is not asked about it
+_TOLERATED = timedelta(seconds=30)  # between two clocks: whole seconds in headers, and the way of an answer
 
 
 def read_http_date(text: str) -> datetime | None:
@@ -58,11 +59,16 @@ class Stamp(NamedTuple):
 
 
 class ServiceClock:
-    """The service's time: ours and a correction. Text is made once a second, not once a request."""
+    """The service's time: ours and a correction. Text is made once a second, not once a request.
+
+    There are two corrections: signatures are judged by the service itself, and believe only its refusals; dates that
+    the service tells and is told are compared with the clock that stands in its answers.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._offset = timedelta()
+        self._apart = timedelta()
         self._stamp = Stamp("", "")
         self._begins = self._ends = datetime.min.replace(tzinfo=UTC)  # the second of which the stamp tells
 
@@ -78,5 +84,24 @@ class ServiceClock:
         return self._stamp
 
     def correct(self, theirs: datetime) -> None:
-        """Believe the service about what time it is."""
-        self._offset = theirs - self._now()
+        """Believe the service about what time it is: it has refused a signature."""
+        self._offset = self._apart = theirs - self._now()
+
+    def compare(self, theirs: datetime | None) -> None:
+        """Note what time an answer says it is, for the dates that it holds."""
+        if theirs is not None and abs(theirs - self._now() - self._apart) > _TOLERATED:
+            self._apart = theirs - self._now()
+
+    def theirs(self, ours: datetime) -> datetime:
+        """A time of ours as the service would date it."""
+        try:
+            return ours + self._apart
+        except OverflowError:
+            return ours
+
+    def ours(self, theirs: datetime | None) -> datetime | None:
+        """A date of the service's by our clock; None of one beyond the calendar."""
+        try:
+            return theirs and theirs - self._apart
+        except OverflowError:
+            return None

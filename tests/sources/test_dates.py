@@ -75,6 +75,31 @@ def test_a_stamp_is_made_once_a_second_and_of_the_day_in_utc() -> None:
     assert back == first
 
 
+def test_dates_go_by_the_clock_that_stands_in_answers() -> None:
+    """From half a minute apart they are converted in both directions; signatures wait for a refusal."""
+    clock = ServiceClock(lambda: NOW)
+    clock.compare(NOW - timedelta(seconds=29))
+    clock.compare(None)
+    assert clock.theirs(NOW) == clock.ours(NOW) == NOW
+    clock.compare(NOW - timedelta(hours=1))
+    assert clock.theirs(NOW) == NOW - timedelta(hours=1)
+    assert clock.ours(NOW - timedelta(hours=1)) == NOW
+    assert clock.ours(None) is None
+    assert clock.stamp().date == NOW_TEXT
+    clock.compare(NOW + timedelta(seconds=1))
+    assert clock.theirs(NOW) == NOW + timedelta(seconds=1)
+    clock.correct(NOW + timedelta(hours=2))
+    assert clock.theirs(NOW) == NOW + timedelta(hours=2)
+
+
+def test_no_clock_leads_beyond_the_calendar() -> None:
+    """Whatever time a service claims to have, nothing is raised."""
+    clock = ServiceClock(lambda: NOW)
+    clock.compare(datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
+    assert clock.ours(datetime(2, 1, 1, tzinfo=UTC)) is None
+    assert clock.theirs(NOW + timedelta(hours=1)) == NOW + timedelta(hours=1)
+
+
 def test_a_corrected_clock_speaks_the_services_time() -> None:
     """After the correction stamps are the service's, also over midnight."""
     clock = ServiceClock(lambda: NOW)

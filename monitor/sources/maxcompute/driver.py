@@ -72,19 +72,20 @@ class MaxComputeSource:
             jitter=jitter,
             report=report,
         )
+        service_clock = ServiceClock(now)
         self._api = api = Api(
             section.name,
             section.endpoint,
             transport=self._transport,
             signer=signer,
-            clock=ServiceClock(now),
+            clock=service_clock,
             hide=account.secrets(),
         )
         only_own = discover is not None and discover.owner == "mine"
         self._calls = calls = Calls(section.name, section.projects, only_own=only_own)
         words = Vocabulary(section.name)
-        self._listings = Listings(section.name, api=api, calls=calls, words=words, now=now)
-        self._inspections = Inspections(section.name, api=api, calls=calls, words=words, now=now)
+        self._listings = Listings(section.name, api=api, calls=calls, words=words, now=now, clock=service_clock)
+        self._inspections = Inspections(section.name, api=api, calls=calls, words=words, now=now, clock=service_clock)
         self._pages = Pages(
             section.name,
             section.endpoint,

@@ -15,7 +15,7 @@ from monitor.core.events import Gone, Seen
 from monitor.core.model import Failure, InstanceKey, Phase, Task
 from monitor.core.text import clip
 from monitor.sources.base import Detail, Priority, Reason, SourceError
-from monitor.sources.dates import read_http_date
+from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Calls
@@ -51,12 +51,22 @@ class _Standing(Struct, frozen=True, gc=False):
 class Inspections:
     """All questions about single instances of one source."""
 
-    def __init__(self, source: str, *, api: Api, calls: Calls, words: Vocabulary, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        api: Api,
+        calls: Calls,
+        words: Vocabulary,
+        now: Callable[[], datetime],
+        clock: ServiceClock,
+    ) -> None:
         self._source = source
         self._api = api
         self._calls = calls
         self._words = words
         self._now = now
+        self._ours = clock.ours
         self._standings: Memory[_Standing] = Memory(_REMEMBERED)
         self._progresses: Memory[Progress] = Memory(_REMEMBERED)
 
@@ -152,13 +162,13 @@ class Inspections:
                 name=clip(row.name, LONGEST_NAME),
                 type=clip(row.type, LONGEST_NAME),
                 phase=self._words.task(row.status),
-                started_at=row.started_at,
-                ended_at=row.ended_at,
+                started_at=self._ours(row.started_at),
+                ended_at=self._ours(row.ended_at),
             )
             for row in rows
         )
-        last = read_http_date(reply.headers.get(_END, "")) or max(
-            (row.ended_at for row in rows if row.ended_at), default=None
+        last = self._ours(read_http_date(reply.headers.get(_END, ""))) or max(
+            (task.ended_at for task in tasks if task.ended_at), default=None
         )
         seen = Seen(
             key=key,
@@ -167,8 +177,8 @@ class Inspections:
             phase=decide(status, [task.phase for task in tasks]),
             native_status=clip(native, LONGEST_WORD),
             owner=clip(reply.headers.get(_OWNER, ""), LONGEST_NAME),
-            created_at=read_http_date(reply.headers.get(_START, "")),
-            started_at=min((row.started_at for row in rows if row.started_at), default=None),
+            created_at=self._ours(read_http_date(reply.headers.get(_START, ""))),
+            started_at=min((task.started_at for task in tasks if task.started_at), default=None),
             ended_at=last if ended else None,
             tasks=tasks,
             ended=ended,

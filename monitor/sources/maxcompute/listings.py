@@ -1,15 +1,18 @@
 """Observes many instances with one request: what is live, what has ended, and only what changed since the last look."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 
 from msgspec import Struct
+from multidict import istr
 
 from monitor.core.events import Seen
 from monitor.core.model import InstanceKey, Phase
 from monitor.core.text import clip
 from monitor.sources.base import Page, Priority, Reason
+from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Call, Calls
@@ -20,6 +23,7 @@ from monitor.sources.maxcompute.words import LONGEST_WORD, SUSPENDED, TERMINATED
 
 _LOOK_AGAIN = timedelta(minutes=10)  # at the better listing, where it was refused: rights get granted
 _MOST_PAGES = 1_000
+_DATE = istr("Date")
 
 
 class _Told(Struct, frozen=True, gc=False):
@@ -55,12 +59,22 @@ class _Project:
 class Listings:
     """All listings of one source."""
 
-    def __init__(self, source: str, *, api: Api, calls: Calls, words: Vocabulary, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        api: Api,
+        calls: Calls,
+        words: Vocabulary,
+        now: Callable[[], datetime],
+        clock: ServiceClock,
+    ) -> None:
         self._source = source
         self._api = api
         self._calls = calls
         self._words = words
         self._now = now
+        self._clock = clock
         self._projects: dict[str, _Project] = {}
 
     async def sweep(self, project: str) -> AsyncIterator[Page]:
@@ -89,9 +103,16 @@ class Listings:
 
     async def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
         """What has ended of all that was submitted since. Every entry is told, every time."""
-        call = partial(self._calls.ended, project, since)
-        async for got in self._walk(call, Priority.OUTCOME, partial(self._read_ended, project)):
-            yield got.page
+        while True:
+            asked = self._clock.theirs(since)
+            call = partial(self._calls.ended, project, asked)
+            async with aclosing(self._walk(call, Priority.OUTCOME, partial(self._read_ended, project))) as pages:
+                async for got in pages:
+                    if self._clock.theirs(since) < asked:
+                        break  # its clock is behind what we believed: we asked for too little
+                    yield got.page
+                else:
+                    return
 
     async def _detailed(self, project: str, state: _Project, listed: set[str]) -> AsyncIterator[Page]:
         position = 0
@@ -111,12 +132,17 @@ class Listings:
 
     async def _walk(
         self, call: Callable[[str], Call], priority: Priority, read: Callable[[Reply], _Read]
-    ) -> AsyncIterator[_Read]:
+    ) -> AsyncGenerator[_Read, None]:
         """Page after page, as long as there is a marker to the next."""
+
+        def read_dated(reply: Reply) -> _Read:
+            self._clock.compare(read_http_date(reply.headers.get(_DATE, "")))
+            return read(reply)
+
         marker = ""
         followed: set[str] = set()
         while True:
-            got = await self._api.ask(call(marker), priority, read)
+            got = await self._api.ask(call(marker), priority, read_dated)
             marker = got.marker
             yield got
             if not marker:
@@ -141,7 +167,7 @@ class Listings:
                     reply.skipped += 1
                     continue
                 key = InstanceKey(self._source, project, name)
-                created_at = read_start_time(entry.start_time)
+                created_at = self._clock.ours(read_start_time(entry.start_time))
             else:
                 last, seen = before.entry, before.seen
                 if last == entry:
@@ -151,7 +177,7 @@ class Listings:
                     continue
                 key = seen.key
                 same_start = isinstance(last, Entry) and last.start_time == entry.start_time
-                created_at = seen.created_at if same_start else read_start_time(entry.start_time)
+                created_at = seen.created_at if same_start else self._clock.ours(read_start_time(entry.start_time))
             if entry.status != word:  # nearly all of a page say the same
                 word = entry.status
                 status = self._words.instance(word)
@@ -198,8 +224,8 @@ class Listings:
             phase=Phase.SUSPENDED if status == SUSPENDED else None,
             native_status=clip(row.status, LONGEST_WORD),
             owner=row.owner,
-            created_at=row.created_at,
-            ended_at=row.ended_at if status == TERMINATED else None,
+            created_at=self._clock.ours(row.created_at),
+            ended_at=self._clock.ours(row.ended_at) if status == TERMINATED else None,
             ended=status == TERMINATED,
         )
 

@@ -1,6 +1,6 @@
 """Questions about one instance, against a scripted service."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
@@ -89,6 +89,23 @@ async def test_phases(body: str, phase: Phase | None, ended: bool) -> None:
             seen = await inspect(source)
     assert (seen.phase, seen.ended) == (phase, ended)
     assert operations(service) == [STATUS]
+
+
+@pytest.mark.asyncio
+async def test_dates_are_told_by_our_clock() -> None:
+    """A listing showed that the service's clock is an hour ahead: so are all the dates that it tells."""
+    date = {"Date": "Fri, 24 Jan 2025 08:34:21 GMT"}
+    times = {"x-odps-start-time": "Fri, 24 Jan 2025 08:34:20 GMT", "x-odps-end-time": "Fri, 24 Jan 2025 08:35:00 GMT"}
+    body = instance("Terminated", task("Success", ended="Fri, 24 Jan 2025 08:34:59 GMT"))
+    async with serving() as service, watching(service) as source:
+        service.on("status=Terminated", Answer("<Instances/>", headers=date))
+        service.on(STATUS, Answer(body.replace("07:34:22", "08:34:22"), headers={**date, **times}))
+        assert [it.ids async for it in source.ended("analytics", NOW)] == [()]
+        seen = await inspect(source)
+    (only,) = seen.tasks or ()
+    assert [seen.created_at, seen.started_at, only.started_at, only.ended_at, seen.ended_at] == [
+        NOW + timedelta(seconds=seconds) for seconds in (-1, 1, 1, 38, 39)
+    ]
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,10 @@
 """Sweeps and reconciling, against a scripted service."""
 
 import json
+import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -276,6 +279,28 @@ async def test_what_ended_is_told_every_time() -> None:
             assert ids(pages) == ["a", "b"]
             assert all(it.ended and it.phase is None and it.ended_at for it in seen(pages).values())
     assert "daterange=1737704061%3A" in service.asked[0].target
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("apart", [-3600, -600, 600, 3600])
+async def test_a_service_with_another_clock_is_asked_by_its_own(apart: int) -> None:
+    """Where its clock is behind ours, what it dates before the span that we asked for would never be found; dates that
+    it tells are told by our clock."""
+    date = {"Date": format_datetime(NOW + timedelta(seconds=apart), usegmt=True)}
+    ended = Answer(rows(("a", "Terminated")), headers=date)
+    spans = []
+    async with serving() as service, watching(service) as source:
+        service.on("status=Terminated", ended)
+        for _ in range(2):
+            pages = await whole(source.ended("analytics", NOW))
+            assert ids(pages) == ["a"]
+            assert seen(pages)["a"].created_at == NOW - timedelta(seconds=apart)
+            assert seen(pages)["a"].ended_at == NOW - timedelta(seconds=apart) + timedelta(minutes=5, seconds=39)
+        spans = [int(re.findall(r"daterange=(\d+)", asked.target)[0]) for asked in service.asked]
+        service.on(CACHED, Answer(page(element("b")).body, headers=date))
+        assert seen(await whole(source.sweep("analytics")))["b"].created_at == NOW - timedelta(seconds=apart)
+    told = int(NOW.timestamp())
+    assert spans == ([told, told + apart, told + apart] if apart < 0 else [told, told + apart])
 
 
 @pytest.mark.asyncio
