@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NoReturn
 
@@ -24,7 +25,8 @@ def run(
 ) -> None:
     """Run until done, or until a signal sets the stop that `work` is given; a second signal ends the process at once.
 
-    Errors of the types `told` are for the operator and become one line; all others are bugs and keep their traceback.
+    Errors of the types `told` are for the operator and become one line; all others are bugs, and that line comes behind
+    their traceback.
     `hung_up` is called on SIGHUP, where the system knows it; without it that signal ends the process.
     """
 
@@ -61,7 +63,9 @@ def _stop_with_all(group: BaseExceptionGroup[BaseException], told: tuple[type[Ex
     kinds: tuple[type[BaseException], ...] = (CannotStartError, *told)
     known, bugs = group.split(kinds)
     if bugs is not None or known is None:
-        raise bugs or group
+        traceback.print_exception(bugs or group)
+        names = ", ".join(dict.fromkeys(repr(error) for error in _leaves(bugs or group)))
+        stop_with(f"stopped by a fault of the program, whose trace is above: {names}", CRASHED)
     errors = list(_leaves(known))
     said = "; ".join(dict.fromkeys(str(error) or type(error).__name__ for error in errors))
     stop_with(said, FAILED if all(isinstance(error, CannotStartError) for error in errors) else CRASHED)
