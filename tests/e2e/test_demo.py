@@ -3,12 +3,22 @@
 import os
 import signal
 import time
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.e2e.eventually import eventually
 from tests.e2e.processes import running
+
+
+def stages_of(shown: list[dict[str, Any]]) -> dict[str, list[tuple[int, int]]]:
+    """Workers running and terminated in each stage, of the instances that have stages."""
+    found = {
+        one["key"]: [(stage["running"], stage["terminated"]) for task in one["tasks"] for stage in task["stages"]]
+        for one in shown
+    }
+    return {key: stages for key, stages in found.items() if stages}
 
 
 @pytest.mark.asyncio
@@ -19,15 +29,23 @@ async def test_demo_shows_life() -> None:
         dashboard = demo.wait_for(r"dashboard\s+(http://[\d.]+:\d+)/")[1]
         async with aiohttp.ClientSession(dashboard) as http:
 
-            async def instances() -> list[dict[str, object]]:
+            async def instances() -> list[dict[str, Any]]:
                 async with http.get("/api/v1/instances", params={"limit": "1000"}) as answer:
                     return list((await answer.json())["instances"])
 
-            def moving(shown: list[dict[str, object]]) -> bool:
-                staged = [one for one in shown if any(task["stages"] for task in one["tasks"])]  # type: ignore[index, attr-defined]
-                return len(staged) >= 3 and any(one["phase"] == "failed" for one in shown)
+            def lively(shown: list[dict[str, Any]]) -> bool:
+                return len(stages_of(shown)) >= 3 and {"failed", "running", "waiting"} <= {
+                    one["phase"] for one in shown
+                }
 
-            await eventually(instances, moving, within=30)
+            before = stages_of(await eventually(instances, lively, within=30))
+            assert len({len(stages) for stages in before.values()}) > 1, "several kinds: of one stage, and of several"
+
+            def moved(shown: list[dict[str, Any]]) -> bool:
+                now = stages_of(shown)
+                return sum(now.get(key, stages) != stages for key, stages in before.items()) >= 3
+
+            await eventually(instances, moved, within=30)
             async with http.get("/") as answer:
                 assert answer.status == 200
                 assert "Stagewatch" in await answer.text()

@@ -1,0 +1,16 @@
+"""The config file: what may stand in it, and how it is read."""
+
+from monitor.config.model import ChannelSection, Config, SourceSection, StorageSection, read_address
+from monitor.config.reading import ConfigError, Fault, load, parse
+
+__all__ = [
+    "ChannelSection",
+    "Config",
+    "ConfigError",
+    "Fault",
+    "SourceSection",
+    "StorageSection",
+    "load",
+    "parse",
+    "read_address",
+]
