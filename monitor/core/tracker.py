@@ -132,27 +132,33 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
     tasks = track.tasks if got.tasks is None else _tasks(track.tasks, got.tasks)
     progress, counted = _progress(track, got, phase, tasks)
     moved = entered or tasks is not track.tasks or progress != track.progress
-    return replace(
+    # Not in one call with what follows: more than fourteen keywords travel in a dictionary, which triples the price.
+    new = replace(
         track,
-        phase=phase,
         native_status=got.native_status or track.native_status,
         name=got.name or track.name,
         owner=got.owner or track.owner,
         created_at=track.created_at or got.created_at,
         started_at=track.started_at or got.started_at,
-        # Nobody saw the end of what had ended when it was found: its time is what the service says, or unknown.
-        ended_at=(track.ended_at or got.ended_at or (at if entered else None)) if ended else None,
         progress=progress,
         tasks=tasks,
         queue=None if ended or phase is _RUNNING else got.queue or track.queue,
-        failure=_failure(track, got) if phase is _FAILED else None,
-        phase_since=at if entered else track.phase_since,
         moved_at=at if moved else track.moved_at,
         observed_at=at,
         stages_at=at if got.stages_read else track.stages_at,
         absences=0,
         absent_since=None,
         counted=counted,
+    )
+    if not entered and not ended:
+        return new
+    return replace(
+        new,
+        phase=phase,
+        # Nobody saw the end of what had ended when it was found: its time is what the service says, or unknown.
+        ended_at=(track.ended_at or got.ended_at or (at if entered else None)) if ended else None,
+        failure=_failure(track, got) if phase is _FAILED else None,
+        phase_since=at if entered else track.phase_since,
     )
 
 
@@ -256,7 +262,7 @@ def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) ->
         counted = counted or said is not None
     if said is None or (known is not None and not said > known):
         return known, counted
-    return min(1.0, max(0.0, said)), counted
+    return said if 0 <= said <= 1 else min(1.0, max(0.0, said)), counted
 
 
 def _failure(track: Track, got: Seen) -> Failure | None:

@@ -2,13 +2,13 @@
 
     python -m tests.benchmarks.stub PORT        runs until its standard input closes
 
-Every question is answered from a ring of bodies that differ in every instance, stage and number, as a busy service's
-would; the answers of project `same` never change.
+Every page of live instances is further on in all of them than the page before, and stages come from a ring of bodies
+that differ in every number, as a busy service's would; the answers of project `same` never change.
 """
 
 import asyncio
 import sys
-from itertools import cycle
+from itertools import count, cycle
 from typing import cast
 
 import uvloop
@@ -30,11 +30,12 @@ def whole(body: str) -> bytes:
 
 
 def queueing(turn: int) -> str:
-    """One page of live instances; the progress of all of them depends on the turn."""
+    """One page of live instances; the progress of all of them grows with the turn."""
+    done = [f"{0.1 + (turn * 10 + number) / 1_000_000:.6f}" for number in range(10)]
     entries = ",".join(
         f'{{"instanceId":"{instance}","projectName":"p","userAccount":"ALIYUN$me@example.test","status":"Running",'
         f'"subStatus":{{"start_time":"2025-01-24 15:34:25 +0800","code":1012,"description":""}},"instancePriority":9,'
-        f'"instanceProgress":{(turn * 100 + number % 97) / 1000},"instanceProcess":{(turn * 100 + number % 97) / 1000},'
+        f'"instanceProgress":{done[number % 10]},"instanceProcess":{done[number % 10]},'
         f'"startTime":"2025-01-24 15:34:21 +0800","taskType":"SQL","taskName":"AnonymousSQLTask","jobName":"",'
         f'"waitPos":0,"queueLength":12,"cpuUsage":100,"memUsage":2048,"totalCpuUsage":3000,"totalMemUsage":61440}}'
         for number, instance in enumerate(IDS)
@@ -77,7 +78,7 @@ def progress(turn: int) -> str:
 class Stub(asyncio.Protocol):
     """Speaks just enough HTTP for clients that keep their connections."""
 
-    pages = cycle([whole(queueing(turn)) for turn in range(RING)])
+    pages = (whole(queueing(turn)) for turn in count())
     page = whole(queueing(0))
     stages = cycle([whole(progress(turn)) for turn in range(RING)])
     stage = whole(progress(0))
