@@ -23,12 +23,14 @@ from monitor.core.schedule import Pace
 from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
+from monitor.engine.clock import SteadyClock
 from monitor.engine.control import Control
 from monitor.engine.courier import Courier
 from monitor.engine.follower import follow
 from monitor.engine.journal import Journal
 from monitor.engine.lag import watch_loop
 from monitor.engine.ledger import Decisions, Ledger, Observations
+from monitor.engine.orphans import let_go
 from monitor.engine.poller import Poller
 from monitor.engine.reports import FeedStats
 from monitor.engine.upkeep import keep_compact
@@ -76,13 +78,17 @@ class CannotListenError(Exception):
 
 async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - every line needs locals of earlier ones
     """Run until `outside.stop` is set. Raises CannotListenError, StorageError, or whatever crashed the line."""
-    now = outside.now
+    now = SteadyClock(outside.now).now
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_bind(*read_address(config.listen)))
         address = _address(listener)
         external_url = config.external_url or address
         storage = await stack.enter_async_context(_open_storage(config.storage))
-        tracks = await storage.load()
+        tracks = let_go(
+            await storage.load(),
+            {(section.name, project) for section in config.sources for project in section.projects},
+            now(),
+        )
         seq = await storage.last_seq()
         board, bus = Board(tracks), Bus(outside.epoch, seq)
         attention, stats = Attention(), FeedStats()
