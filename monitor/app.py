@@ -188,6 +188,8 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
                         polling.start_soon(poller.run)
                     polling.start_soon(_tick, send, now)
                     polling.start_soon(_reload_when_asked, outside.reloads, reload)
+                    for note in config.notes():
+                        log.warning("config_note", note=note)
                     log.info("started", address=address, version=__version__, tracks=len(tracks))
                     outside.started(address)
                     await outside.stop.wait()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -12,6 +12,27 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PAGE = 1000
 
 Json = dict[str, Any]  # Any: JSON of the public contract
+T = TypeVar("T")
+
+
+class _Page(msgspec.Struct):
+    """One answer of a listing."""
+
+    instances: list[Json]
+    next: str | None
+
+
+class _Error(msgspec.Struct):
+    """The API's word and its sentence."""
+
+    code: str
+    message: str
+
+
+class _Refused(msgspec.Struct):
+    """What every refusal holds."""
+
+    error: _Error
 
 
 class ClientError(Exception):
@@ -44,18 +65,21 @@ class Stagewatch:
         """Every instance that matches, newest first. `filters` are the API's own parameters."""
         wanted = {"limit": str(PAGE), **(filters or {})}
         while True:
-            page = await self._get("/api/v1/instances", wanted)
-            for instance in page["instances"]:
+            page = await self._get("/api/v1/instances", wanted, _Page)
+            for instance in page.instances:
                 yield instance
-            if not page["next"]:
+            if not page.next:
                 return
-            wanted["cursor"] = page["next"]
+            wanted["cursor"] = page.next
 
     async def instance(self, key: str) -> Json:
         """One instance, whole. `key` is `source/project/id`, or a bare id where it is unique."""
-        return await self._get(f"/api/v1/instances/{quote(key)}", {})
+        found = await self._get(f"/api/v1/instances/{quote(key)}", {}, Json)
+        if "key" not in found:
+            raise self._not_ours(200)
+        return found
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Json:
+    async def _get(self, path: str, parameters: Mapping[str, str], form: type[T]) -> T:
         if self._session is None:
             raise RuntimeError("enter the client first: async with Stagewatch(url) as daemon")
         try:
@@ -70,12 +94,13 @@ class Stagewatch:
             text = f"cannot reach a daemon at {self._url}: {error}; is it running, and is --url right?"
             raise ClientError("unreachable", text) from error
         try:
-            data = msgspec.json.decode(body, type=Json)
+            if status >= 400:
+                refused = msgspec.json.decode(body, type=_Refused).error
+                raise ClientError(refused.code, refused.message)
+            return msgspec.json.decode(body, type=form)
         except msgspec.DecodeError as error:
-            text = f"{self._url} answered {status} with something that is not Stagewatch's JSON: is --url right?"
-            raise ClientError("not_stagewatch", text) from error
-        if status >= 400:
-            said = data.get("error")
-            fields = said if isinstance(said, dict) else {}
-            raise ClientError(str(fields.get("code", status)), str(fields.get("message", f"the daemon said {status}")))
-        return data
+            raise self._not_ours(status) from error
+
+    def _not_ours(self, status: int) -> ClientError:
+        text = f"{self._url} answered {status} with something that is not Stagewatch's JSON: is --url right?"
+        return ClientError("not_stagewatch", text)

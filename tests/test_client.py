@@ -74,12 +74,14 @@ async def test_nobody_there() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("body", ["<html>nginx</html>", "[]", "\xff", ""])
+@pytest.mark.parametrize("body", ["<html>nginx</html>", "[]", "{}", '{"instances": 1}', "\xff", ""])
 async def test_something_else_answers(body: str) -> None:
     """An address where something else listens is told apart from a daemon."""
     async with answering(body) as url, Stagewatch(url) as daemon:
         with pytest.raises(ClientError, match="not Stagewatch's JSON") as caught:
             await daemon.instance("a/b/c")
+        with pytest.raises(ClientError, match="not Stagewatch's JSON"):
+            _ = [one async for one in daemon.instances()]
     assert caught.value.code == "not_stagewatch"
 
 

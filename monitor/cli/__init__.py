@@ -3,13 +3,15 @@
 A command imports what only it needs when it is called: `stagewatch parse` in a pipe must not wait for a web server.
 """
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from monitor import __version__
-from monitor.cli.exits import USAGE
+from monitor.cli.exits import FAILED, USAGE, stop_with
 
 DEFAULT_URL = "http://127.0.0.1:9690"
 
@@ -26,7 +28,13 @@ app = typer.Typer(name="stagewatch", pretty_exceptions_enable=False)
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `stagewatch ls | head`: who reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        stop_with(f"cannot write the output: {error.strerror or error}", FAILED)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,7 +1,6 @@
 """`stagewatch ls` and `stagewatch show`: what a running daemon knows, for a terminal or as JSON."""
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import anyio
@@ -39,8 +38,6 @@ def _ask(url: str, question: Callable[[Stagewatch], Awaitable[None]]) -> None:
         anyio.run(asking)
     except ClientError as error:
         stop_with(str(error), USAGE)
-    except BrokenPipeError:  # `stagewatch ls | head`
-        sys.stderr.close()
 
 
 def _row(instance: Json) -> str:

@@ -14,8 +14,12 @@ def check_config(file: Path) -> None:
         config = load(file, os.environ)
     except ConfigError as error:
         stop_with(str(error), FAILED)
-    projects = sum(len(source.projects) for source in config.sources)
-    channels, rules = len(config.alerts.channels), len(config.alerts.rules)
-    print(f"{file}: good: {len(config.sources)} sources, {projects} projects, {channels} channels, {rules} rules")
-    if rules and not channels:
-        print(f"{file}: note: no channel is defined, so no alert will reach anybody", file=sys.stderr)
+    counts = {
+        "sources": len(config.sources),
+        "projects": sum(len(source.projects) for source in config.sources),
+        "channels": len(config.alerts.channels),
+        "rules": len(config.alerts.rules),
+    }
+    print(f"{file}: good:", ", ".join(f"{what}: {count}" for what, count in counts.items()))
+    for note in config.notes():
+        print(f"{file}: note: {note}", file=sys.stderr)

@@ -196,6 +196,14 @@ class Config(Section):
             external_url=external_url,
         )
 
+    def notes(self) -> Iterator[str]:
+        """What is allowed, and hardly meant."""
+        if self.alerts.rules and not self.alerts.channels:
+            yield "no channel is defined, so no alert will reach anybody"
+        host, _ = read_address(self.listen)
+        if host in {"0.0.0.0", "::"} and self.external_url is None:  # noqa: S104 - compared with, not bound to
+            yield f"links in alerts will lead to {host}: set `external_url` to the address that people open"
+
     def secrets(self) -> Iterator[str]:
         """Every secret in it, for the log's mask. An access id is none: it names an account and proves nothing, and
         masked it would take every project of the same name out of the log."""

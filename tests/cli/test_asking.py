@@ -1,8 +1,16 @@
-"""`stagewatch ls` and `show` against a daemon that is not there."""
+"""`stagewatch ls` and `show`: against a real API, and against none."""
+
+import asyncio
+import json
+import os
+import subprocess
 
 import pytest
 
+from monitor.core.model import Phase
 from tests.cli.command import one_line, stagewatch
+from tests.e2e.processes import STAGEWATCH
+from tests.web.desk import failed, open_desk, staged, track
 
 
 @pytest.mark.parametrize("command", [("ls",), ("show", "a/b/c")])
@@ -19,3 +27,59 @@ def test_wrong_url(url: str) -> None:
     done = stagewatch("ls", "--url", url)
     assert done.returncode == 2
     assert one_line(done).startswith("stagewatch: ")
+
+
+async def asked(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """The command beside the server of this test."""
+    return await asyncio.to_thread(stagewatch, *arguments)
+
+
+@pytest.mark.asyncio
+async def test_ls_prints_a_line_each() -> None:
+    """Newest first: phase, progress, key, owner, name, and why it failed; control characters cannot play."""
+    tracks = (
+        staged("i1", 3, owner="ann@example.test", name="daily\x1b[31m\nreport", progress=0.42),
+        failed("i2", message="ODPS-0130131:[1,15] Table not found"),
+    )
+    async with open_desk(*tracks) as desk:
+        done = await asked("ls", "--url", desk.url)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert lines[0].split()[:3] == ["failed", "-", "warehouse/analytics/i2"]
+    assert "Table not found" in lines[0]
+    assert lines[1].split()[:4] == ["running", "42%", "warehouse/analytics/i1", "ann@example.test"]
+    assert lines[1].endswith(r"daily\x1b[31m\nreport")
+
+
+@pytest.mark.asyncio
+async def test_ls_filters_as_json() -> None:
+    """One JSON object a line, of those that were asked for."""
+    async with open_desk(staged("i1", 3), failed("i2"), track("i3", Phase.SUCCEEDED)) as desk:
+        done = await asked("ls", "--url", desk.url, "--phase", "failed,succeeded", "--project", "analytics", "--json")
+        wrong = await asked("ls", "--url", desk.url, "--phase", "exploded")
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["i3", "i2"]
+    assert wrong.returncode == 2
+    assert "exploded" in one_line(wrong)
+
+
+@pytest.mark.asyncio
+async def test_show_one() -> None:
+    """By bare id or key: stages and failure for people, everything as JSON; the address from the environment."""
+    async with open_desk(staged("i1", 3, total=7), failed("i2", message="no table")) as desk:
+        page = (await asked("show", "i1", "--url", desk.url)).stdout.decode()
+        why = (await asked("show", "warehouse/analytics/i2", "--url", desk.url)).stdout.decode()
+        whole = await asyncio.to_thread(
+            subprocess.run,
+            [STAGEWATCH, "show", "i1", "--json"],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "STAGEWATCH_URL": desk.url},
+        )
+        unknown = await asked("show", "warehouse/analytics/nothing", "--url", desk.url)
+    assert page.startswith("warehouse/analytics/i1\n")
+    assert "M1_Stg1_job0                 1/3/7 42%" in page
+    assert "failed in AnonymousSQLTask: ODPS-0130131" in why
+    assert "no table" in why
+    assert json.loads(whole.stdout)["tasks"][0]["stages"][0]["total"] == 7
+    assert unknown.returncode == 2
+    assert "nothing" in one_line(unknown)

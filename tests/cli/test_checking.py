@@ -13,7 +13,7 @@ def test_check_good(tmp_path: Path) -> None:
     file.write_text(GOOD)
     done = stagewatch("check", file)
     assert done.returncode == 0
-    assert done.stdout.decode() == f"{file}: good: 1 sources, 1 projects, 0 channels, 2 rules\n"
+    assert done.stdout.decode() == f"{file}: good: sources: 1, projects: 1, channels: 0, rules: 2\n"
     assert "no alert will reach anybody" in one_line(done)
     assert b"a-made-up-key" not in done.stdout + done.stderr
 
