@@ -1,0 +1,422 @@
+"""Every fault of a service at once, each at a source of its own: one daemon bears them all, and each source recovers.
+
+The emulators run in this process, so that a test can say when an instance fails; faults are switched by their control
+endpoint, as a user would.
+"""
+
+import asyncio
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from monitor.emulator.faults import FAULTS
+from monitor.emulator.instances import Result
+from monitor.emulator.plan import Outcome
+from monitor.emulator.server import Emulator, EmulatorOptions, serve
+from tests.e2e.eventually import eventually
+from tests.e2e.processes import Running, running
+from tests.e2e.receiver import Receiver, receiving
+
+RATE, CONCURRENCY = 10, 3
+STEADY = 12  # instances of each source that only run
+SOON = 5.0  # seconds in which the daemon answers on a busy machine, and up to which a listing is fresh
+MEMORY = 256 * 2**20  # bytes; a bomb that goes off, or a body that is kept whole twenty times, needs more
+TRIGGERS = ("failed", "cancelled", "lost", "stalled", "straggling", "queued_too_long", "source_down")
+TEXT = "ODPS-0123131:User defined function exception - made up"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, and what the daemon must make of it: as what it counts such answers, and the reason of the outage to
+    which they amount, if they do. One that is not `held` ends when the source is down. `keys` are further ones of the
+    source's section."""
+
+    fault: dict[str, Any] | None
+    counted: str = "ok"
+    outage: str = ""
+    held: bool = True
+    keys: dict[str, Any] = field(default_factory=dict)
+
+
+SWEEPS = ["cachedinstances"]
+LISTINGS = [*SWEEPS, "list"]
+STANDINGS = ["taskstatus", "instanceprogress"]
+CASES = {
+    "untouched": Case(None),
+    "slow": Case({"fault": "latency", "delay": 0.2}),
+    "hanging": Case({"fault": "latency", "delay": 600}, "timeout", "timeout", keys={"timeout": "1s"}),
+    "gateway": Case({"fault": "bad_gateway"}, "unavailable", "unavailable"),
+    "internal": Case({"fault": "internal_error"}, "unavailable", "unavailable"),
+    "busy": Case(
+        {"fault": "too_many_requests", "retry_after": 1, "operations": SWEEPS}, "throttled", "throttled", held=False
+    ),
+    "flow": Case({"fault": "flow_exceeded", "operations": SWEEPS}, "throttled", "throttled", held=False),
+    "token": Case({"fault": "expired_token"}, "unauthorized", "unauthorized", keys={"sts_token": "made-up"}),
+    "ahead": Case({"fault": "clock_skew", "offset": 3600}, "skewed"),
+    "behind": Case({"fault": "clock_skew", "offset": -3600}, "skewed"),
+    "reset": Case({"fault": "reset"}, "unreachable", "unreachable"),
+    "truncated": Case({"fault": "truncated"}, "malformed", "malformed"),
+    "bomb": Case({"fault": "entity_bomb"}, "malformed", "malformed"),
+    "entity": Case({"fault": "external_entity"}, "malformed", "malformed"),
+    "huge": Case({"fault": "huge_body", "operations": LISTINGS, "mebibytes": 20}, "malformed", "malformed"),
+    "wrong": Case({"fault": "wrong_content"}, "malformed", "malformed"),
+    "repeated": Case({"fault": "repeated_marker"}, outage="malformed"),
+    "looping": Case({"fault": "looping_markers"}, outage="malformed"),
+    "twice": Case({"fault": "duplicate_ids"}),
+    "vanishing": Case({"fault": "vanishing"}),
+    "unknown": Case({"fault": "no_such_object", "share": 0.5, "operations": STANDINGS}, "not_found"),
+}
+OUTAGES = {name for name, case in CASES.items() if case.outage}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The service of one source: instances that run, one that stands still, one that will fail, and one that begins
+    and fails during the fault."""
+
+    name: str
+    case: Case
+    emulator: Emulator
+    http: aiohttp.ClientSession
+    ids: dict[str, list[str]]
+
+    async def begin(self, role: str, **recipe: Any) -> None:
+        """Instances in that role."""
+        made = await self.control("POST", "/instances", recipe)
+        self.ids[role] = made["ids"]
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Pull a lever."""
+        async with self.http.request(method, f"{self.emulator.url}/-/emulator{path}", json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json() if answer.status != 204 else None
+
+    def key(self, role: str) -> str:
+        """The key of the one in that role."""
+        return f"{self.name}/demo/{self.ids[role][0]}"
+
+    async def meet(self, story: "Story") -> None:
+        """Wait until the daemon has met the fault."""
+        if self.case.outage:
+            await story.until(lambda: self.name in story.told(up=False))
+        if not self.case.held:
+            await self.control("DELETE", "/faults")
+        elif self.case.fault:
+            await eventually(lambda: self.control("GET", "/faults"), lambda shown: shown["on"][0]["hits"] >= 5)
+
+    async def another_round(self) -> None:
+        """Wait until both listings were read once more from their beginning."""
+
+        async def listed() -> list[int]:
+            operations = (await self.control("GET", "/requests"))["operations"]
+            return [operations[listing]["count"] for listing in LISTINGS]
+
+        first = await listed()
+        await eventually(listed, lambda now: all(b >= a + 2 for a, b in zip(first, now, strict=True)))
+
+    def fail(self, role: str) -> None:
+        """Let it fail now."""
+        book = self.emulator.maxcompute.book
+        for id_ in self.ids[role]:
+            instance = book.find(id_)
+            assert instance is not None
+            book.revise(instance, instance.plan.cut(book.elapsed(instance), Outcome.FAILED), Result(TEXT))
+
+
+class Story:
+    """The feed of the daemon from here on. `events` are all that came."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._arrived = asyncio.Condition()
+
+    async def follow(self, http: aiohttp.ClientSession, keys: Sequence[str]) -> None:
+        """Read until cancelled, and have the stages of some instances looked at all the time."""
+        async with http.ws_connect("/api/v1/feed", max_msg_size=0) as feed:
+            await feed.send_json({"type": "subscribe", "id": "all", "filter": {}})
+            watched = {"type": "subscribe", "id": "watched", "filter": {"key": keys}, "detail": True}
+            await feed.send_json(watched)
+            async for message in feed:
+                got = message.json()
+                assert got["type"] in {"hello", "snapshot", "event"}, got
+                if got["type"] == "event":
+                    async with self._arrived:
+                        self.events.append(got["event"])
+                        self._arrived.notify_all()
+
+    async def until(self, told: Callable[[], bool], within: float = 40.0) -> None:
+        """Wait until the events say so."""
+        async with self._arrived:
+            try:
+                async with asyncio.timeout(within):
+                    await self._arrived.wait_for(told)
+            except TimeoutError:
+                lasting = [it for it in self.events if it["kind"] not in {"progress", "stage", "discovered"}]
+                pytest.fail(f"not told within {within:g} s; last events: {lasting[-30:]}")
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """All events of a kind."""
+        return [event for event in self.events if event["kind"] == kind]
+
+    def told(self, *, up: bool) -> set[str]:
+        """Sources that were told to be back, or to be down."""
+        return {event["source"] for event in self.of("source") if event["up"] is up}
+
+    def failed(self) -> set[str]:
+        """Keys of instances that failed."""
+        return {event["key"] for event in self.of("phase") if event["to"] == "failed"}
+
+    def stalled(self) -> set[str]:
+        """Keys of instances that were judged to stand still."""
+        return {event["key"] for event in self.of("verdict") if event["raised"] and event["verdict"] == "stalled"}
+
+
+@asynccontextmanager
+async def sites(http: aiohttp.ClientSession) -> AsyncIterator[list[Site]]:
+    """A service for each case."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for number, (name, case) in enumerate(CASES.items()):
+            emulator = await stack.enter_async_context(serve(EmulatorOptions(seed=number)))
+            site = Site(name, case, emulator, http, {})
+            await site.begin("steady", count=STEADY, seconds=300, wait=0)
+            await site.begin("still", seconds=0.1, wait=0, scenario="stall")
+            # suspended: how it ended may be asked late, and until then nobody judges that it stands still
+            await site.begin("doomed", seconds=0.1, wait=0, scenario="suspended")
+            made.append(site)
+        yield made
+
+
+def config(made: Sequence[Site], store: Path, hook: str) -> str:
+    """The daemon's config file: YAML holds JSON."""
+    sources = [
+        {
+            "type": "maxcompute",
+            "name": site.name,
+            "endpoint": site.emulator.endpoint,
+            "projects": ["demo"],
+            "access_id": "tester",
+            "access_key": "demo-secret",
+            "sweep_every": "500ms",
+            "reconcile_every": "1s",
+            "requests_per_second": RATE,
+            "concurrency": CONCURRENCY,
+            **site.case.keys,
+        }
+        for site in made
+    ]
+    alerts = {
+        "channels": [{"name": "team", "type": "webhook", "url": hook}],
+        "rules": [{"name": trigger, "when": trigger} for trigger in TRIGGERS],
+    }
+    tracking = {"stalled_after": "8s", "straggling_after": "8s", "queued_too_long_after": "8s"}
+    storage = {"type": "sqlite", "path": str(store)}
+    return json.dumps(
+        {"listen": "127.0.0.1:0", "storage": storage, "sources": sources, "alerts": alerts, "tracking": tracking}
+    )
+
+
+# --- asking the daemon ------------------------------------------------------------------------------------------------
+
+
+async def ask(api: aiohttp.ClientSession, path: str) -> Any:
+    """What the API answers, which it does soon."""
+    async with api.get(path, timeout=aiohttp.ClientTimeout(SOON)) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
+
+
+async def instances(api: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
+    """All of them, by key."""
+    page = await ask(api, "/api/v1/instances?limit=1000")
+    assert page["next"] is None
+    return {it["key"]: it for it in page["instances"]}
+
+
+async def health(api: aiohttp.ClientSession) -> dict[str, dict[str, Any]]:
+    """How every source stands, by name."""
+    return {it["source"]: it for it in (await ask(api, "/api/v1/sources"))["sources"]}
+
+
+async def metrics(api: aiohttp.ClientSession) -> dict[tuple[str, str, str], float]:
+    """Sums of samples by name, source and result, where there is one."""
+    async with api.get("/metrics", timeout=aiohttp.ClientTimeout(SOON)) as answer:
+        text = await answer.text()
+    samples: dict[tuple[str, str, str], float] = defaultdict(float)
+    for name, labels, value in re.findall(r"^stagewatch_(\w+)(?:\{(.*?)\})? (\S+)", text, re.MULTILINE):
+        label = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        samples[name, label.get("source", ""), label.get("result", "")] += float(value)
+    return samples
+
+
+async def knock(api: aiohttp.ClientSession) -> None:
+    """See to it that the daemon answers soon, whatever goes on."""
+    while True:
+        async with api.get("/-/healthy", timeout=aiohttp.ClientTimeout(SOON)) as answer:
+            assert answer.status == 200
+        await asyncio.sleep(0.1)  # an operator's probe has its own rhythm
+
+
+# --- the tests -------------------------------------------------------------------------------------------------------
+
+
+def test_no_fault_is_left_out() -> None:
+    """The emulator has no other fault than those that the daemon is tried on."""
+    assert {case.fault["fault"] for case in CASES.values() if case.fault} == FAULTS.keys()
+
+
+@pytest.mark.asyncio
+async def test_every_fault_is_borne(tmp_path: Path) -> None:
+    """While each source meets its fault the daemon serves, no phase changes falsely and nothing about its instances is
+    alerted; each outage is told once; when the faults are over, everything that failed meanwhile is alerted once."""
+    file, story = tmp_path / "stagewatch.yaml", Story()
+    async with receiving() as receiver, aiohttp.ClientSession() as http, sites(http) as made:
+        file.write_text(config(made, tmp_path / "stagewatch.db", receiver.url))
+        with running(["serve", "--config", str(file)]) as daemon:
+            watched = [site.key(role) for site in made for role in ("still", "steady")]
+            async with aiohttp.ClientSession(daemon.url) as api, asyncio.TaskGroup() as beside:
+                others = [beside.create_task(story.follow(api, watched)), beside.create_task(knock(api))]
+                await live_through(made, api, story, receiver)
+                for other in others:
+                    other.cancel()
+    check_story(made, story)
+    check_alerts(made, receiver.requests)
+    check_log(daemon)
+
+
+async def live_through(made: Sequence[Site], api: aiohttp.ClientSession, story: Story, receiver: Receiver) -> None:
+    """The faults come, stay for a while, and go."""
+    roles = {"steady": "running", "still": "running", "doomed": "suspended"}
+    phases = {f"{site.name}/demo/{id_}": roles[role] for site in made for role in roles for id_ in site.ids[role]}
+
+    def is_known(shown: dict[str, Any]) -> bool:
+        return phases == {key: it["phase"] for key, it in shown.items()} and all(
+            shown[site.key("still")]["stages_at"] for site in made
+        )
+
+    before = await eventually(partial(instances, api), is_known)
+    for site in made:
+        await site.control("DELETE", "/requests")
+        if site.case.fault:
+            await site.control("POST", "/faults", site.case.fault)
+        site.fail("doomed")
+        await site.begin("brief", seconds=0.1, wait=0, outcome="failed", message=TEXT)
+
+    async with asyncio.TaskGroup() as meetings:
+        for site in made:
+            meetings.create_task(site.meet(story))
+    early = await health(api)
+    await story.until(lambda: made[0].key("still") in story.stalled())
+    check_instances(made, before, await instances(api))
+    check_health(early, await health(api), await metrics(api))
+
+    for site in made:
+        await site.control("DELETE", "/faults")
+    await story.until(lambda: story.told(up=True) >= OUTAGES)
+    await story.until(lambda: story.failed() >= {site.key(role) for site in made for role in ("doomed", "brief")})
+    await eventually(partial(health, api), lambda shown: all(is_fresh(it) for it in shown.values()))
+    await story.until(lambda: story.stalled() >= {site.key("still") for site in made})
+    await receiver.until(3 * len(made) + len(OUTAGES))
+    async with asyncio.TaskGroup() as rounds:
+        for site in made:
+            rounds.create_task(site.another_round())  # in which nothing else comes
+    for site in made:
+        peak = (await site.control("GET", "/requests"))["total"]["peak_per_second"]
+        # a quarter of a second's requests may be saved up, and as many as may be under way may have waited on the way
+        assert peak <= RATE * 1.25 + CONCURRENCY, site.name
+
+
+def is_fresh(shown: dict[str, Any]) -> bool:
+    """Whether the daemon knows how the source stands."""
+    return bool(shown["up"] and shown["age_seconds"] < SOON)
+
+
+# --- while the faults are there ---------------------------------------------------------------------------------------
+
+
+def check_instances(made: Sequence[Site], before: dict[str, Any], shown: dict[str, Any]) -> None:
+    """No state is lost, and no phase has changed but of what failed."""
+    doomed, brief = ({site.key(role) for site in made} for role in ("doomed", "brief"))
+    assert before.keys() <= shown.keys() <= before.keys() | brief
+    for key, it in shown.items():
+        if key in brief:
+            assert it["phase"] in {"waiting", "failed"}  # listed as over, and not yet asked how
+        elif it["phase"] != "failed" or key not in doomed:
+            assert (key, it["phase"], it["phase_since"]) == (key, before[key]["phase"], before[key]["phase_since"])
+
+
+def check_health(early: dict[str, Any], late: dict[str, Any], samples: dict[tuple[str, str, str], float]) -> None:
+    """What does not answer is shown as such and grows older; what does is fresh. Each fault was met, and counted as
+    what it is."""
+    assert samples["process_resident_memory_bytes", "", ""] < MEMORY
+    for name, case in CASES.items():
+        assert samples["source_requests_total", name, case.counted] > 0, name
+        if not case.outage:
+            assert is_fresh(late[name]), name
+            assert samples["source_up", name, ""] == 1
+        elif case.held:
+            assert (late[name]["up"], late[name]["reason"]) == (False, case.outage)
+            assert late[name]["swept_at"] == early[name]["swept_at"]
+            assert late[name]["age_seconds"] > early[name]["age_seconds"] > 0
+            assert samples["source_data_age_seconds", name, ""] >= late[name]["age_seconds"]
+            assert samples["source_up", name, ""] == 0
+
+
+# --- the whole story --------------------------------------------------------------------------------------------------
+
+
+def check_story(made: Sequence[Site], story: Story) -> None:
+    """Each instance has one life, each outage one beginning and one end, and nobody is judged during an outage."""
+    assert not {event["kind"] for event in story.events} & {"lost", "contradicted", "removed"}
+    assert set(Counter(event["key"] for event in story.of("discovered")).values()) == {1}
+    lives: dict[str, list[str]] = defaultdict(list)
+    for event in story.of("phase"):
+        lives[event["key"]].append(event["to"])
+    for site in made:
+        assert lives.pop(site.key("doomed")) in (["suspended", "failed"], ["failed"])  # told from here on
+        assert lives.pop(site.key("brief")) in (["waiting", "failed"], ["failed"])
+    assert set(map(tuple, lives.values())) <= {("running",)}
+
+    outages = {name: [it for it in story.of("source") if it["source"] == name] for name in CASES}
+    verdicts = story.of("verdict")
+    assert Counter(it["key"] for it in verdicts) == Counter(site.key("still") for site in made)
+    for name, told in outages.items():
+        assert [it["up"] for it in told] == ([False, True] if name in OUTAGES else []), name
+        if told:
+            (verdict,) = (it for it in verdicts if it["key"].startswith(f"{name}/"))
+            assert not told[0]["at"] <= verdict["at"] <= told[1]["at"], name
+            assert told[1]["lasted"] > 0
+
+
+def check_alerts(made: Sequence[Site], requests: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Each failure once, with its text; each outage once; what stands still once; nothing else."""
+    expected = {("source_down", name, "", CASES[name].outage) for name in OUTAGES}
+    for site in made:
+        expected |= {("failed", site.name, site.ids[role][0], "ODPS-0123131") for role in ("doomed", "brief")}
+        expected.add(("stalled", site.name, site.ids["still"][0], ""))
+    got = [alert for _, body in requests for alert in body["alerts"]]
+    labels = ("alertname", "source", "instance", "code")
+    assert Counter(tuple(alert["labels"][label] for label in labels) for alert in got) == Counter(expected)
+    texts = {alert["annotations"]["message"] for alert in got if alert["labels"]["alertname"] == "failed"}
+    assert texts == {TEXT}
+
+
+def check_log(daemon: Running) -> None:
+    """Each outage stands there when it begins, and when it ends with how long it was; no bug, and no secret."""
+    for name in CASES:
+        lines = [line for line in daemon.lines if re.search(rf"\bsource={name}\b", line)]
+        told = [re.search(r"event=(source_\w+)(?:.*\b(lasted)=[\d.]+)?", line) for line in lines]
+        words = [found.groups() for found in told if found]
+        assert words == ([("source_down", None), ("source_up", "lasted")] if name in OUTAGES else []), lines
+    assert "Traceback" not in daemon.output
+    assert "demo-secret" not in daemon.output
+    assert "made-up" not in daemon.output
