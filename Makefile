@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test soak lint bench format clean
 
 demo: $(VENV)/.core ## the daemon at work on emulated services, in one command
 	@$(BIN)/stagewatch demo
@@ -11,6 +11,10 @@ demo: $(VENV)/.core ## the daemon at work on emulated services, in one command
 test: $(VENV)/.test ## every test, against real clients, a real Prometheus and a real browser
 	@sh .ci/system-packages
 	$(BIN)/pytest
+
+soak: $(VENV)/.test ## the proofs that take long, in full, with a new seed (SEED=n repeats one): about an hour and a half
+	SOAK=1 $(BIN)/pytest -s tests/e2e/test_kill.py tests/soak
+	$(BIN)/python -m tests.soak.memory
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
