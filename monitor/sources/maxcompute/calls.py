@@ -40,6 +40,7 @@ class _Project(Struct, frozen=True):
     plain: Query
     task_status: Query
     results: Query
+    source: Query
 
 
 class Calls:
@@ -54,6 +55,7 @@ class Calls:
                 plain=_words(project),
                 task_status=_words(project, ("taskstatus", "")),
                 results=_words(project, ("result", "")),
+                source=_words(project, ("source", "")),
             )
             for project in projects
         }
@@ -91,6 +93,11 @@ class Calls:
         """The result texts of all tasks."""
         project = self._project(key.project)
         return self._instance("results", project, key, project.results)
+
+    def source(self, key: InstanceKey) -> Call:
+        """The job as it was submitted."""
+        project = self._project(key.project)
+        return self._instance("source", project, key, project.source)
 
     def stop(self, key: InstanceKey) -> Call:
         """End it."""

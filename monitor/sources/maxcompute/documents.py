@@ -165,6 +165,11 @@ def read_queueing(body: bytes) -> tuple[str, str]:
     return text_of(root, "Marker"), content
 
 
+def read_job_name(body: bytes) -> str:
+    """`?source`: the name that the job was submitted with, empty if it has none."""
+    return text_of(parse(body, "Job"), "Name")
+
+
 def read_token(body: bytes) -> str:
     """The token that a request for one answers with."""
     token = text_of(parse(body, "Authorization"), "Result")

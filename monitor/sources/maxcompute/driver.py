@@ -18,8 +18,9 @@ from monitor.sources.maxcompute.calls import Calls
 from monitor.sources.maxcompute.documents import read_results
 from monitor.sources.maxcompute.inspections import Inspections
 from monitor.sources.maxcompute.listings import Listings
+from monitor.sources.maxcompute.names import Names
 from monitor.sources.maxcompute.pages import Pages
-from monitor.sources.maxcompute.section import MaxComputeSection
+from monitor.sources.maxcompute.section import EVERY_JOB, MaxComputeSection
 from monitor.sources.maxcompute.signing import Account, Signer
 from monitor.sources.maxcompute.words import Vocabulary
 
@@ -84,7 +85,11 @@ class MaxComputeSource:
         only_own = discover is not None and discover.owner == "mine"
         self._calls = calls = Calls(section.name, section.projects, only_own=only_own)
         words = Vocabulary(section.name)
-        self._listings = Listings(section.name, api=api, calls=calls, words=words, now=now, clock=service_clock)
+        narrowed = discover is not None and discover.jobs != EVERY_JOB
+        self._names = Names(api=api, calls=calls) if narrowed else None
+        self._listings = Listings(
+            section.name, api=api, calls=calls, words=words, names=self._names, now=now, clock=service_clock
+        )
         self._inspections = Inspections(section.name, api=api, calls=calls, words=words, now=now, clock=service_clock)
         self._pages = Pages(
             section.name,
@@ -105,8 +110,11 @@ class MaxComputeSource:
         return self._listings.ended(project, since)
 
     def discovers(self, seen: Seen) -> bool:
-        """Whether its job name is one that the section's `discover` asks for."""
-        return self._jobs is not None and self._jobs.fullmatch(seen.name) is not None
+        """Whether its job name is one that the section's `discover` asks for, or cannot be had."""
+        if self._jobs is None:
+            return False
+        name = seen.name if seen.name or self._names is None else self._names.of(seen.key)
+        return name is None or self._jobs.fullmatch(name) is not None
 
     async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
         """Ask about one instance."""

@@ -6,18 +6,20 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 from multidict import istr
 
 from monitor.core.events import Seen
 from monitor.core.model import InstanceKey, Phase
 from monitor.core.text import clip
-from monitor.sources.base import Page, Priority, Reason
+from monitor.sources.base import Page, Priority, Reason, SourceError
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Call, Calls
 from monitor.sources.maxcompute.documents import Row, is_instance_id, read_listing, read_queueing
 from monitor.sources.maxcompute.markup import malformed
+from monitor.sources.maxcompute.names import Names
 from monitor.sources.maxcompute.queueing import Entry, observe, read_entries, read_start_time
 from monitor.sources.maxcompute.words import LONGEST_WORD, SUSPENDED, TERMINATED, Vocabulary
 
@@ -57,7 +59,7 @@ class _Project:
 
 
 class Listings:
-    """All listings of one source."""
+    """All listings of one source. `names` are those of jobs, where somebody asks for them."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class Listings:
         api: Api,
         calls: Calls,
         words: Vocabulary,
+        names: Names | None,
         now: Callable[[], datetime],
         clock: ServiceClock,
     ) -> None:
@@ -73,6 +76,7 @@ class Listings:
         self._api = api
         self._calls = calls
         self._words = words
+        self._names = names
         self._now = now
         self._clock = clock
         self._projects: dict[str, _Project] = {}
@@ -98,7 +102,13 @@ class Listings:
             read = partial(self._read_rows, project, state.known)
             async for got in self._walk(partial(self._calls.live, project, status), Priority.SWEEP, read):
                 listed.update(got.listed)
-                yield got.page
+                try:
+                    page = await self._named(got.page)
+                except SourceError:
+                    for seen in got.page.seen:
+                        del state.known[seen.key.id]  # nobody was told of them
+                    raise
+                yield page
         _forget_absent(state, listed)
 
     async def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
@@ -110,9 +120,17 @@ class Listings:
                 async for got in pages:
                     if self._clock.theirs(since) < asked:
                         break  # its clock is behind what we believed: we asked for too little
-                    yield got.page
+                    yield await self._named(got.page, since)
                 else:
                     return
+
+    async def _named(self, page: Page, since: datetime | None = None) -> Page:
+        """The page with the names of jobs, where those matter: not of what had ended before `since`."""
+        if self._names is None:
+            return page
+        matter = [seen.key for seen in page.seen if not (since and seen.ended_at and seen.ended_at < since)]
+        await self._names.learn(matter)
+        return replace(page, seen=tuple(replace(seen, name=self._names.of(seen.key) or "") for seen in page.seen))
 
     async def _detailed(self, project: str, state: _Project, listed: set[str]) -> AsyncIterator[Page]:
         position = 0
@@ -187,6 +205,8 @@ class Listings:
             listed.append(name)
             if not seen.ended:
                 ids.append(name)
+        if self._names is not None:
+            self._names.note(changed)
         return _Read(reply.body, marker, tuple(listed), Page(reply.at, tuple(ids), tuple(changed)))
 
     def _read_rows(self, project: str, known: Known, reply: Reply) -> _Read:

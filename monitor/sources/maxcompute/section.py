@@ -30,18 +30,21 @@ def _region(text: str) -> str:
     return text
 
 
+EVERY_JOB = ".*"
+
 HeaderSecret = Annotated[Secret, AfterValidator(_header)]
 
 
 class Discover(Section):
     """What is tracked without being registered. `jobs` must match the whole job name.
 
-    Only the listing of queued and running instances tells job names: where the account may not read that one, and of
-    instances that ended between two sweeps, the name is empty.
+    Only the listing of queued and running instances tells job names. With any other pattern than the default, those
+    that ended between two sweeps, and all where the account may not read that listing, cost one request each to learn
+    their names. An instance whose name cannot be read is tracked: better one alert too many than a failure missed.
     """
 
     owner: Literal["all", "mine"] = "all"
-    jobs: Annotated[str, AfterValidator(_pattern)] = ".*"
+    jobs: Annotated[str, AfterValidator(_pattern)] = EVERY_JOB
 
 
 def _discover(value: object) -> object:

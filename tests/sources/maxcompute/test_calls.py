@@ -25,6 +25,7 @@ def target(call: Call) -> str:
         (CALLS.status(KEY), f"{I}?curr_project=analytics"),
         (CALLS.task_status(KEY), f"{I}?curr_project=analytics&taskstatus"),
         (CALLS.results(KEY), f"{I}?curr_project=analytics&result"),
+        (CALLS.source(KEY), f"{I}?curr_project=analytics&source"),
         (CALLS.progress(KEY, "T&1"), f"{I}?curr_project=analytics&instanceprogress=T%261&taskname=T%261"),
         (CALLS.stop(KEY), f"{I}?curr_project=analytics"),
         (CALLS.token(KEY, 24), "/projects/analytics/authorization?curr_project=analytics&sign_bearer_token"),

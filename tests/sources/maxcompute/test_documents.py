@@ -15,6 +15,7 @@ from monitor.sources.maxcompute.documents import (
     TaskRow,
     is_instance_id,
     read_error,
+    read_job_name,
     read_listing,
     read_progress,
     read_queueing,
@@ -33,6 +34,7 @@ READERS: list[tuple[Callable[[bytes], object], bytes]] = [
     (read_results, results(AnonymousSQLTask="ODPS-0130131:[1,15] Table not found").encode()),
     (read_listing, rows((ID, "Running"), ("other", "Terminated"), marker="next").encode()),
     (read_queueing, queueing('[{"instanceId":"a<b"}]', marker="next").encode()),
+    (read_job_name, b"<Job><Name>etl_orders</Name><Tasks><SQL><Name>T</Name></SQL></Tasks></Job>"),
     (read_token, b"<Authorization><Result>token==</Result></Authorization>"),
 ]
 
@@ -173,9 +175,15 @@ def test_the_envelope_of_the_queue() -> None:
         read_queueing(b"<Instances><Marker/></Instances>")
 
 
+def test_the_name_of_a_job() -> None:
+    """Its own and not that of a task in it; empty where it has none."""
+    assert read_job_name(b"<Job><Tasks><SQL><Name>T</Name></SQL></Tasks><Name> etl </Name></Job>") == "etl"
+    assert read_job_name(b"<Job><Tasks><SQL><Name>T</Name></SQL></Tasks></Job>") == ""
+
+
 def test_a_token_must_be_there() -> None:
     """An answer without a token is malformed."""
-    assert read_token(READERS[5][1]) == "token=="
+    assert read_token(READERS[-1][1]) == "token=="
     with pytest.raises(SourceError, match="no token"):
         read_token(b"<Authorization><Result> </Result></Authorization>")
 

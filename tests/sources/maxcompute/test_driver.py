@@ -40,14 +40,14 @@ def named(name: str) -> Seen:
         ({}, "any\nthing", True),
         ({"jobs": "etl_.*"}, "etl_orders", True),
         ({"jobs": "etl_.*"}, "not_etl_orders", False),
-        ({"jobs": "etl_.*"}, "", False),
+        ({"jobs": "etl_.*"}, "", True),
         ({"jobs": "etl"}, "etl_orders", False),
         (False, "etl_orders", False),
     ],
 )
 @pytest.mark.asyncio
 async def test_what_it_discovers(discover: object, name: str, expected: bool) -> None:
-    """The whole job name has to match; with `discover: false` nothing does."""
+    """The whole job name has to match, or nobody could tell it; with `discover: false` nothing does."""
     async with serving() as service, watching(service, discover=discover) as source:
         assert source.discovers(named(name)) is expected
 
