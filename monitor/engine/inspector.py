@@ -106,7 +106,8 @@ class Inspector:
             if backlog := self._backlogs.get(key.project):
                 backlog.answer(key)
                 await self.move_checkpoint(key.project)
-            if key in self._attention and isinstance(got, Seen) and (got.phase is None or got.phase.is_live):
+            over = isinstance(got, Seen) and got.phase is not None and not got.phase.is_live
+            if key in self._attention and not over:
                 self._ask(key, Priority.WATCHED, after=self._pace.watch_every.total_seconds())
 
     async def _inspect(self, key: InstanceKey, priority: Priority) -> Seen | Gone | Trouble:

@@ -84,6 +84,7 @@ class Ledger:
         self._decisions = decisions
         self._now = now
         self._outages = Outages()
+        self._listed: dict[tuple[str, str], Swept] = {}
         self._unsaved: set[InstanceKey] = set()
         self._saved_at = self._forgot_at = now()
 
@@ -155,6 +156,7 @@ class Ledger:
         draft.health[got.source, got.project] = health
         if isinstance(got, Swept):
             draft.swept.append(got)
+            self._listed[got.source, got.project] = got
         draft.events += changes
         draft.alerts += alerts
         draft.events += (_fired(alert) for alert in alerts)
@@ -168,12 +170,21 @@ class Ledger:
         for start in range(0, len(live), TRACKS_A_TICK_SLICE):
             draft = _Draft()
             for key in live[start : start + TRACKS_A_TICK_SLICE]:
-                self._observe(key, blind if self._outages.is_blind(key) else tick, draft)
+                self._observe(key, blind if self._is_out_of_sight(key) else tick, draft)
             await self._keep(draft)
             await anyio.lowlevel.checkpoint()
         if tick.at - self._forgot_at >= FORGET_EVERY:
             self._forgot_at = tick.at
             await self._forget(tick.at)
+
+    def _is_out_of_sight(self, key: InstanceKey) -> bool:
+        """Nobody vouches for its state: its project does not answer, or the last listing left it out and no answer
+        about it came since."""
+        listed = self._listed.get((key.source, key.project))
+        if listed is None or self._outages.is_blind(key):
+            return True
+        seen = self._tracks[key].observed_at
+        return key.id not in listed.ids and (seen is None or seen < listed.at)
 
     async def _forget(self, at: datetime) -> None:
         size = await self._storage.size()

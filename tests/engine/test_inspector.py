@@ -242,3 +242,25 @@ async def test_a_look_at_what_another_source_holds_is_not_ours() -> None:
             await anyio.sleep(9)
     assert [one for one in theirs.requests("inspect") if one.at >= 33] == []
     assert len([one for one in mine.requests("inspect") if one.at >= 33]) == 5
+
+
+async def test_who_watches_goes_on_seeing_after_one_denial() -> None:
+    """One "no such instance" about an instance that the listing shows all the time: it is looked at again."""
+
+    class Denying(ScriptedSource):
+        denials = 1
+
+        async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+            got = await super().inspect(key, want, priority)
+            if anyio.current_time() > 40 and self.denials:
+                self.denials -= 1
+                return Gone(key, got.at)
+            return got
+
+    source = Denying({"i": Life("i", ends=4 * 3600.0)})
+    async with running_line(source) as line:
+        await anyio.sleep(20)
+        with line.attention.on(key("i")):
+            await anyio.sleep(60)
+        assert len(line.saw(Gone)) == 1
+    assert len([one for one in source.requests("inspect") if one.at > 45]) >= 10

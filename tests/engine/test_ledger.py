@@ -362,11 +362,11 @@ async def test_nothing_is_judged_blind(trouble: str) -> None:
     async with bench(policy=policy) as it:
         await it.observe(seen("i", progress=0.1))
         if trouble == "failing":
-            await it.observe(swept(), failed())
+            await it.observe(swept("p", "s", "i"), failed())
         await anyio.sleep(4000)
         await it.observe(Tick(now()))
         assert it.events(VerdictChanged) == []
-        await it.observe(swept())
+        await it.observe(swept("p", "s", "i"))
         await it.observe(Tick(now()))
         assert [event.raised for event in it.events(VerdictChanged)] == [True]
 

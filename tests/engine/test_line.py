@@ -1,5 +1,6 @@
 """The whole line for an hour of service time: two hundred instances, failures, disappearances and an outage."""
 
+from datetime import timedelta
 from itertools import groupby, pairwise
 from random import Random
 
@@ -7,10 +8,11 @@ import anyio
 import pytest
 
 from monitor.core.alerting import Trigger
-from monitor.core.events import Discovered, Lost, PhaseChanged, SourceChanged
+from monitor.core.events import Discovered, Lost, PhaseChanged, SourceChanged, VerdictChanged
 from monitor.core.model import Phase
 from monitor.core.schedule import Pace
-from monitor.core.tracker import TRANSITIONS
+from monitor.core.tracker import TRANSITIONS, Policy
+from monitor.core.verdicts import Limits
 from monitor.notify.base import NotifyError
 from monitor.notify.base import Reason as NotifyReason
 from monitor.sources.base import Reason, SourceError
@@ -102,3 +104,18 @@ async def test_an_hour_of_service_time(seed: int) -> None:
         assert all(one.after is other.before for one, other in pairwise(steps))
         assert all(step.after in TRANSITIONS[step.before] for step in steps if step.before)
     assert [event.up for event in line.events(SourceChanged)] == [False, False, True, True]
+
+
+async def test_what_is_out_of_sight_is_not_judged() -> None:
+    """It ended, and how cannot be asked for an hour while the listing goes on: nobody saw it stand still."""
+
+    async def denied(operation: str, _what: str) -> None:
+        if operation == "inspect" and anyio.current_time() > 100:
+            raise SourceError(Reason.UNAVAILABLE, "made up")
+
+    source = ScriptedSource(trouble=denied)
+    source.add(Life("moves", ends=4 * HOUR), Life("ends", ends=600.0))
+    policy = Policy(limits=Limits(stalled=timedelta(minutes=30)))
+    async with running_line(source, policy=policy) as line:
+        await anyio.sleep(HOUR)
+    assert [event.key.id for event in line.events(VerdictChanged)] == []
