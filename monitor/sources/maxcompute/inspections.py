@@ -128,6 +128,8 @@ class Inspections:
             call = self._calls.progress(seen.key, name)
             progress = await self._api.ask(call, priority, partial(self._read_progress, seen.key, name))
             tasks[number] = replace(tasks[number], stages=progress.stages)
+            if seen.ended:
+                self._progresses.forget((seen.key.project, seen.key.id, name))
         return replace(seen, tasks=tuple(tasks), stages_read=True)
 
     def _read_standing(self, key: InstanceKey, reply: Reply) -> _Standing:
@@ -139,6 +141,8 @@ class Inspections:
             return self._stand(key, told.status, told.tasks, reply)
 
         standing = self._standings.read((key.project, key.id), (reply.body, owner, start, end), make)
+        if standing.seen.ended:  # thousands end in a day, and hardly one is asked about again
+            self._standings.forget((key.project, key.id))
         if standing.seen.at is reply.at:
             return standing
         return _Standing(replace(standing.seen, at=reply.at), standing.rows)

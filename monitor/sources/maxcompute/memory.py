@@ -32,8 +32,7 @@ class Memory(Generic[T]):
             if kept.answer == answer:
                 self._kept.move_to_end(question)
                 return kept.value
-            del self._kept[question]
-            self._size -= kept.size
+            self.forget(question)
         value = make()
         size = sum(map(len, answer))
         if size <= LARGEST:
@@ -42,3 +41,9 @@ class Memory(Generic[T]):
             while self._size > self._limit:
                 self._size -= self._kept.popitem(last=False)[1].size
         return value
+
+    def forget(self, question: tuple[str, ...]) -> None:
+        """Nobody will ask this again."""
+        kept = self._kept.pop(question, None)
+        if kept is not None:
+            self._size -= kept.size

@@ -39,6 +39,24 @@ def test_a_large_answer_is_not_kept() -> None:
     assert len(made) == 2
 
 
+def test_what_is_forgotten_is_read_again_and_leaves_its_room() -> None:
+    """Ten thousand questions that were forgotten push nothing out; forgetting what is unknown is nothing."""
+    memory: Memory[str] = Memory(100)
+    made: list[str] = []
+
+    def ask(name: str) -> None:
+        memory.read((name,), (b"x" * 40,), lambda: made.append(name) or name)
+
+    ask("kept")
+    for number in range(10_000):
+        ask(str(number))
+        memory.forget((str(number),))
+        memory.forget(("unknown",))
+    ask("0")
+    ask("kept")
+    assert made == ["kept", *map(str, range(10_000)), "0"]
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=60)), max_size=50))
 def test_it_never_answers_with_an_old_value(asked: list[tuple[str, bytes]]) -> None:
     """Whatever was forgotten meanwhile, the value is the one of this answer."""
