@@ -1,1 +1,1 @@
-"""The emulated Batch Compute service: jobs of tasks of instances, run as processes of this machine, over a small OSS."""
+"""The emulated Batch Compute service: jobs of tasks of instances, run as local processes over a small OSS."""

@@ -1,4 +1,4 @@
-"""What the jobs order and what comes of it: the one seam between the book of jobs and the processes that do the work."""
+"""What the jobs order and what comes of it: the seam between the book of jobs and the processes that do the work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
