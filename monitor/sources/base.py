@@ -3,10 +3,10 @@
 A driver speaks its service's words and answers in ours: `Phase` goes on from here, native words stop.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -101,6 +101,14 @@ class Source(Protocol):
 
     async def stop(self, key: InstanceKey) -> None:
         """Ask the service to end it; the end itself is observed later. CONFLICT if it had already ended."""
+        ...
+
+    async def restart(self, key: InstanceKey) -> None:
+        """Run again what did not finish, under the same key. CONFLICT unless it failed or was stopped."""
+        ...
+
+    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # Any: JSON
+        """Submit a job description; the same token again gives the same instance."""
         ...
 
     async def results(self, key: InstanceKey) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """A service and a channel that follow a script, on the mock clock. Both keep their Protocol to the letter."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
+from typing import Any
 
 import anyio
 
@@ -99,6 +100,8 @@ class ScriptedSource:
     trouble: Trouble | None = None
     asked: list[Asked] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    restarted: list[str] = field(default_factory=list)
+    submitted: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # job descriptions by token
     _reported: dict[InstanceKey, tuple[Phase, int]] = field(default_factory=dict)
 
     def add(self, *lives: Life) -> None:
@@ -159,6 +162,21 @@ class ScriptedSource:
             raise SourceError(Reason.CONFLICT, f"{key.id} has already ended")
         self.stopped.append(key.id)
         life.ends, life.outcome = anyio.current_time(), Phase.CANCELLED
+
+    async def restart(self, key: InstanceKey) -> None:
+        await self._answer(Asked(anyio.current_time(), "restart", key.id))
+        life = self.lives[key.id]
+        if life.phase(anyio.current_time()) not in {Phase.FAILED, Phase.CANCELLED}:
+            raise SourceError(Reason.CONFLICT, f"{key.id} has neither failed nor been stopped")
+        self.restarted.append(key.id)
+        life.begins, life.ends = anyio.current_time(), inf
+
+    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:
+        await self._answer(Asked(anyio.current_time(), "submit", project))
+        if token not in self.submitted:
+            self.submitted[token] = job
+            self.add(Life(f"job-{token}", submitted=anyio.current_time(), project=project))
+        return InstanceKey(self.name, project, f"job-{token}")
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         await self._answer(Asked(anyio.current_time(), "results", key.id))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -100,6 +100,7 @@ class FakeService:
     known: dict[str, Phase] = field(default_factory=dict)
     fails: SourceError | None = None
     asked: Counter[str] = field(default_factory=Counter)
+    submitted: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # job descriptions by token
 
     def _answer(self, operation: str) -> None:
         self.asked[operation] += 1
@@ -130,6 +131,19 @@ class FakeService:
         if self.known.get(key.id) is not Phase.RUNNING:
             raise SourceError(Reason.CONFLICT, f"{key.id} has already ended")
         self.known[key.id] = Phase.CANCELLED
+
+    async def restart(self, key: InstanceKey) -> None:
+        self._answer("restart")
+        if self.known.get(key.id) not in {Phase.FAILED, Phase.CANCELLED}:
+            raise SourceError(Reason.CONFLICT, f"{key.id} has neither failed nor been stopped")
+        self.known[key.id] = Phase.RUNNING
+
+    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:
+        self._answer("submit")
+        if token not in self.submitted:
+            self.submitted[token] = job
+            self.known[f"job-{token}"] = Phase.WAITING
+        return InstanceKey(self.name, project, f"job-{token}")
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         self._answer("results")

@@ -3,13 +3,14 @@
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from monitor import __version__
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Detail, Page, Priority, RequestReport
+from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, SourceError
 from monitor.sources.budget import Budget
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import Transport
@@ -123,6 +124,17 @@ class MaxComputeSource:
     async def stop(self, key: InstanceKey) -> None:
         """Ask the service to end it; CONFLICT if it had already ended."""
         await self._api.ask(self._calls.stop(key), Priority.WATCHED, lambda _reply: None)
+
+    async def restart(self, key: InstanceKey) -> None:
+        """REJECTED: this service has no such request."""
+        self._calls.status(key)  # refuses what is no instance of ours
+        text = f"{self.name}: MaxCompute cannot run an instance again: submit its job again, which makes a new instance"
+        raise SourceError(Reason.REJECTED, text)
+
+    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # noqa: ARG002
+        """REJECTED: a job description says nothing to this service."""
+        text = f"{self.name}: jobs can be submitted to sources of type batchcompute only: this one only watches"
+        raise SourceError(Reason.REJECTED, text)
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         """The result text of each task, by task name; of a failed one it is the failure text."""

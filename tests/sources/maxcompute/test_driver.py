@@ -85,6 +85,18 @@ async def test_a_stop_that_is_refused(answer: Answer, reason: Reason) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_this_service_cannot_do() -> None:
+    """It runs nothing again and takes no job descriptions: that is said without asking, with what to do instead."""
+    async with serving() as service, watching(service) as source:
+        with pytest.raises(SourceError, match="submit its job again") as restart:
+            await source.restart(KEY)
+        with pytest.raises(SourceError, match="batchcompute") as submission:
+            await source.submit("analytics", {"Name": "render"}, "token-1")
+    assert (restart.value.reason, submission.value.reason) == (Reason.REJECTED, Reason.REJECTED)
+    assert service.asked == []
+
+
+@pytest.mark.asyncio
 async def test_results_by_task() -> None:
     """The text of each task as the service holds it."""
     async with serving() as service, watching(service) as source:
