@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := $(VENV)/clients
+PIP := pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test soak lint bench format clean
 
@@ -39,9 +41,20 @@ $(VENV)/bin/python:
 		{ rm -rf $(VENV); echo "This Python has no venv: on Debian, 'apt-get install python3-venv'" >&2; exit 1; }
 
 $(VENV)/.core: $(VENV)/bin/python pyproject.toml
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml $(CLIENTS)/.stamp
+	@$(BIN)/$(PIP) --editable '.[test]'
+	@$(BIN)/$(PIP) --no-deps --no-index $(CLIENTS)/wheels/*.whl
 	@touch $@ $(VENV)/.core
+
+# The SDK of Batch Compute and its command line, bcs: in an environment of their own, so that their old companions
+# disturb nothing. The SDK alone, which needs nothing else, is lent as a wheel to the environment of the tests.
+$(CLIENTS)/.stamp: .ci/clients.txt $(VENV)/bin/python
+	@rm -rf $(CLIENTS)
+	@$(BIN)/python -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/$(PIP) 'setuptools<81' wheel
+	@$(CLIENTS)/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(CLIENTS)/wheels "$$(grep '^batchcompute==' $<)"
+	@$(CLIENTS)/bin/$(PIP) --no-build-isolation --find-links $(CLIENTS)/wheels --requirement $<
+	@touch $@
