@@ -3,7 +3,7 @@
 A driver speaks its service's words and answers in ours: `Phase` goes on from here, native words stop.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
@@ -37,6 +37,25 @@ class SourceError(Exception):
         super().__init__(message)
         self.reason = reason
         self.retry_after = retry_after
+
+
+class Remark(Struct, frozen=True, gc=False):
+    """What there is to say of one place in a job description. `path` is like `DAG.Tasks.count.Timeout`, or, where the
+    text is no JSON, the line and column; it is empty for the whole."""
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}" if self.path else self.what
+
+
+class BadJobError(SourceError):
+    """A job description has faults, and none of it was sent; `faults` are all of them, in no words of the service."""
+
+    def __init__(self, faults: Sequence[Remark]) -> None:
+        super().__init__(Reason.REJECTED, "\n".join(map(str, faults)))
+        self.faults = tuple(faults)
 
 
 class Detail(StrEnum):
@@ -108,7 +127,8 @@ class Source(Protocol):
         ...
 
     async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # Any: JSON
-        """Submit a job description; the same token again gives the same instance."""
+        """Submit a job description; the same token again gives the same instance, and "" is none. BadJobError before
+        anything is sent if it has faults."""
         ...
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
