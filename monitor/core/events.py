@@ -19,7 +19,9 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
 
     `phase` is None when the service used a word we do not know, or one that does not tell (a listing that says
     "running" of queued and working instances alike). `tasks` is None when tasks were not asked for.
-    `ended` says that the service calls it over even where `phase` cannot say how.
+    `ended` says that the service calls it over even where `phase` cannot say how. `failed_workers` of all `workers` of
+    the instance failed. `restarts` says of the service that it restarts an instance under the same id and does not
+    count attempts: what follows an end may then be a new attempt.
     """
 
     key: InstanceKey
@@ -39,6 +41,9 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
     stages_read: bool = False
     failure: Failure | None = None
     ended: bool = False
+    failed_workers: int | None = None
+    workers: int | None = None
+    restarts: bool = False
 
 
 class Missed(Struct, frozen=True, gc=False):

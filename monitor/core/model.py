@@ -81,6 +81,7 @@ class Stage(Struct, frozen=True, gc=False):
     """A wave of workers in a task: `name:running/terminated/total(+backups)[percent or status]`.
 
     `total` does not count backups. `percent` (0..100, of data, as the service says) may read 100 while a worker runs.
+    `failed` of the `terminated` ended in failure; `retries` counts how often workers were run again so far.
     What the name means is read from the name: see `progress.stage_name`.
     """
 
@@ -91,6 +92,8 @@ class Stage(Struct, frozen=True, gc=False):
     backups: int = 0
     percent: int | None = None
     status: str | None = None
+    failed: int = 0
+    retries: int = 0
 
     @property
     def is_finished(self) -> bool:
@@ -99,7 +102,8 @@ class Stage(Struct, frozen=True, gc=False):
 
 
 class Task(Struct, frozen=True, gc=False):
-    """A named part of an instance with its own outcome. `stages` is empty until somebody looked."""
+    """A named part of an instance with its own outcome. `stages` is empty until somebody looked; `depends_on` names the
+    tasks that must finish before it starts."""
 
     name: str
     type: str = ""
@@ -107,6 +111,7 @@ class Task(Struct, frozen=True, gc=False):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     stages: tuple[Stage, ...] = ()
+    depends_on: tuple[str, ...] = ()
 
 
 class Queue(Struct, frozen=True, gc=False):
@@ -154,8 +159,15 @@ class Track(Struct, frozen=True, gc=False):
     absent_since: datetime | None = None  # when it was said for the first time in this row
     counted: bool = False  # progress is our own count of workers: the service gave no fraction
     contradiction: str = ""  # what the service said against a terminal phase, said once
+    failed_workers: int = 0  # over the whole instance, as far as the service told
+    workers: int = 0  # planned over the whole instance; 0 where the service did not tell
 
     @property
     def began_at(self) -> datetime | None:
         """When work began, or failing that, when it was submitted."""
         return self.started_at or self.created_at
+
+    @property
+    def partial_failure(self) -> bool:
+        """It succeeded although some of its workers failed: the service was told not to mind them."""
+        return self.phase is Phase.SUCCEEDED and self.failed_workers > 0
