@@ -4,7 +4,7 @@ Only this file changes tracks. It decides with the core, keeps with the storage,
 know follows the storage.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -32,7 +32,7 @@ from monitor.core.events import (
 )
 from monitor.core.health import Health
 from monitor.core.model import LIVE, InstanceKey, Track
-from monitor.core.retention import Retention, forget
+from monitor.core.retention import Retention, forget, spent
 from monitor.core.tracker import Policy, step
 from monitor.engine.outages import Outages
 from monitor.storage.base import Batch, Record, Storage, StorageError
@@ -42,6 +42,8 @@ Observations = Sequence[Observation | SourceObservation]
 COMMIT_WITHIN = 60.0  # seconds; longer means that the disk hangs: better to stop and restart than to guess
 OBSERVATIONS_A_COMMIT = 2000
 TRACKS_A_TICK_SLICE = 1000
+TRACKS_A_LOOK = 5000  # at how old they are: a few milliseconds
+REMOVALS_A_COMMIT = 100  # each deletes a history, too: five milliseconds
 SAVE_PROGRESS_EVERY = timedelta(seconds=30)
 PROGRESS_A_COMMIT = 5000  # tracks saved along with a commit for their progress alone
 FORGET_EVERY = timedelta(minutes=1)
@@ -86,28 +88,38 @@ class Ledger:
         self._outages = Outages()
         self._listed: dict[tuple[str, str], Swept] = {}
         self._unsaved: set[InstanceKey] = set()
+        self._chores: dict[str, Iterator[_Draft]] = {}
         self._saved_at = self._forgot_at = now()
 
     async def run(self, receive: MemoryObjectReceiveStream[Observations]) -> None:
         """Take observations until the stream ends, then keep what was not kept yet. Raises StorageError."""
         await self._outages.recall(self._storage, self._decisions.rules)
-        async for observations in receive:
-            taken = list(observations)
-            while len(taken) < OBSERVATIONS_A_COMMIT:
-                try:
-                    taken += receive.receive_nowait()
-                except (anyio.WouldBlock, anyio.EndOfStream):
-                    break
+        while (taken := await self._take(receive)) is not None:
             await self._keep(self._absorb(taken))
             ticks = [got for got in taken if isinstance(got, Tick)]
             if ticks:
-                await self._tick(ticks[-1])  # whoever is late need not judge the same twice
+                await self._begin_chores(ticks[-1])  # whoever is late need not judge the same twice
+            await self._go_on()
         while self._unsaved:
             await self._keep(_Draft(), flush=True)
 
     def decide_by(self, decisions: Decisions) -> None:
         """Use these from the next observation on."""
         self._decisions = decisions
+
+    async def _take(
+        self, receive: MemoryObjectReceiveStream[Observations]
+    ) -> list[Observation | SourceObservation] | None:
+        """What waits in the stream, which may be nothing while there are chores; None at its end."""
+        taken: list[Observation | SourceObservation] = []
+        while len(taken) < OBSERVATIONS_A_COMMIT:
+            try:
+                taken += receive.receive_nowait() if taken or self._chores else await receive.receive()
+            except anyio.WouldBlock:
+                break
+            except anyio.EndOfStream:
+                return taken or None
+        return taken
 
     # --- absorbing: no await from here to the commit ---
 
@@ -161,21 +173,54 @@ class Ledger:
         draft.alerts += alerts
         draft.events += (_fired(alert) for alert in alerts)
 
-    # --- time passes ---
+    # --- chores: what goes over all tracks is done a slice at a time, and observations go first ---
 
-    async def _tick(self, tick: Tick) -> None:
-        """Judge every live track, a slice at a time, so that a hundred thousand of them do not hold the loop."""
+    async def _begin_chores(self, tick: Tick) -> None:
+        """Those that are due and not under way."""
+        self._chores.setdefault("judge", self._judge(tick))
+        if tick.at - self._forgot_at >= FORGET_EVERY:
+            self._forgot_at = tick.at
+            surplus = self._decisions.retention.surplus(len(self._tracks), await self._storage.size())
+            self._chores.setdefault("forget", self._forget(tick.at, surplus))
+
+    async def _go_on(self) -> None:
+        """One slice of every chore. Each is kept before anything else is observed."""
+        for name, chore in tuple(self._chores.items()):
+            draft = next(chore, None)
+            if draft is None:
+                del self._chores[name]
+            else:
+                await self._keep(draft)
+                await anyio.lowlevel.checkpoint()
+
+    def _judge(self, tick: Tick) -> Iterator[_Draft]:
+        """Whether time alone has made a difference to a live track."""
         live = tuple(self._live)
         blind = replace(tick, blind=True)
         for start in range(0, len(live), TRACKS_A_TICK_SLICE):
             draft = _Draft()
             for key in live[start : start + TRACKS_A_TICK_SLICE]:
-                self._observe(key, blind if self._is_out_of_sight(key) else tick, draft)
-            await self._keep(draft)
-            await anyio.lowlevel.checkpoint()
-        if tick.at - self._forgot_at >= FORGET_EVERY:
-            self._forgot_at = tick.at
-            await self._forget(tick.at)
+                if key in self._live:
+                    self._observe(key, blind if self._is_out_of_sight(key) else tick, draft)
+            yield draft
+
+    def _forget(self, at: datetime, surplus: int) -> Iterator[_Draft]:
+        """What has ended long ago, and `surplus` more than that if need be."""
+        tracks, found = tuple(self._tracks.values()), []
+        for start in range(0, len(tracks), TRACKS_A_LOOK):
+            look = tracks[start : start + TRACKS_A_LOOK]
+            found.append(spent(look, at, self._decisions.retention, surplus=surplus))
+            yield _Draft()
+        going = forget(found, surplus)
+        while keys := tuple(islice(going, REMOVALS_A_COMMIT)):
+            draft = _Draft()
+            for key in keys:
+                if key not in self._live:  # it may have been restarted since
+                    del self._tracks[key]
+                    self._unsaved.discard(key)
+                    draft.remove.append(key)
+                    draft.events.append(Removed(at=at, key=key))
+            yield draft
 
     def _is_out_of_sight(self, key: InstanceKey) -> bool:
         """Nobody vouches for its state: its project does not answer, or the last listing left it out and no answer
@@ -185,18 +230,6 @@ class Ledger:
             return True
         seen = self._tracks[key].observed_at
         return key.id not in listed.ids and (seen is None or seen < listed.at)
-
-    async def _forget(self, at: datetime) -> None:
-        size = await self._storage.size()
-        removed = forget(self._tracks.values(), at, self._decisions.retention, size=size)
-        for start in range(0, len(removed), TRACKS_A_TICK_SLICE):
-            draft = _Draft()
-            for key in removed[start : start + TRACKS_A_TICK_SLICE]:
-                del self._tracks[key]
-                self._unsaved.discard(key)
-                draft.remove.append(key)
-                draft.events.append(Removed(at=at, key=key))
-            await self._keep(draft)
 
     # --- keeping ---
 

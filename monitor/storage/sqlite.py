@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 PATIENCE = 3.0  # seconds for another program to let go of a lock: less than anybody's limit for a commit
 SLICE = 0.010  # seconds a slice of compaction aims for: 50 ms are promised, and folding the log in comes on top
-LARGEST = 128  # pages or alerts in a slice, so that the log has little to fold in after it
+LARGEST = 64  # pages or alerts in a slice, so that the log has little to fold in after it
 SLACK = 8  # one page in so many may stay free: the next commits take it again
 
 

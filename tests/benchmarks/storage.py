@@ -18,11 +18,15 @@ from pathlib import Path
 from time import perf_counter
 
 import anyio
+from msgspec.structs import replace
 
-from monitor.core.alerting import Alert
-from monitor.core.events import PhaseChanged, StageFinished
+from monitor.core.alerting import Alert, Rules
+from monitor.core.events import PhaseChanged, Seen, StageFinished, Tick
 from monitor.core.model import InstanceKey, Phase, Stage, Task, Track
-from monitor.core.retention import Retention, forget
+from monitor.core.retention import Retention
+from monitor.core.tracker import Policy
+from monitor.engine.lag import watch_loop
+from monitor.engine.ledger import Decisions, Ledger, Observations
 from monitor.storage.base import Attempt, Batch, DeliveryState, Outcome, Record, Storage
 from monitor.storage.memory import MemoryStorage
 from monitor.storage.section import SqliteSection
@@ -142,18 +146,16 @@ async def restore(folder: Path, count: int) -> None:
         for number in range(2000):
             await storage.history(key(number))
         print(f"history of one instance: {(perf_counter() - began) / 2000 * 1e6:.0f} us")
-        began = perf_counter()
-        forget(tracks, AT, Retention())
-        print(f"forget() over {len(tracks):,} live tracks: {(perf_counter() - began) * 1e3:.0f} ms")
-        await retire(storage, count)
+        await retire(storage, tracks)
 
 
-async def retire(storage: Storage, count: int) -> None:
-    """Remove nine tracks in ten, then compact while commits go on."""
-    began, gone = perf_counter(), range(count // 10, count)
-    for first in range(0, len(gone), 200):
-        await storage.commit(Batch(remove=tuple(key(number) for number in gone[first : first + 200])))
-    print(f"remove 200 tracks in a commit: {(perf_counter() - began) / len(gone) * 200 * 1e3:.1f} ms")
+async def retire(storage: Storage, tracks: Sequence[Track]) -> None:
+    """Have the ledger forget nine tracks in ten, then compact, while observations and commits go on."""
+    last = len(tracks) // 10
+    ended = [replace(one, phase=Phase.SUCCEEDED) if at >= last else one for at, one in enumerate(tracks)]
+    waits, late, seconds = await _forgotten(storage, ended, keep=last)
+    print(f"the ledger forgets {len(tracks) - last:,} of {len(tracks):,} tracks: {seconds:.2f} s; the loop is at most")
+    print(f"  {late * 1e3:.0f} ms late; {len(waits)} observations meanwhile: {_shown(waits)}")
     size, began, compacted = await storage.size(), perf_counter(), anyio.Event()
 
     async def compact() -> None:
@@ -166,10 +168,53 @@ async def retire(storage: Storage, count: int) -> None:
     print(f"compact {size / 2**20:.0f} MiB in use: {perf_counter() - began:.2f} s")
     alone = await _commit_singly(storage, anyio.Event(), len(during))
     for name, waits in (("during it", during), ("without it", alone)):
-        print(
-            f"  {len(waits)} commits {name}: p50 {waits[len(waits) // 2] * 1e3:.1f} ms, "
-            f"p99 {waits[int(len(waits) * 0.99)] * 1e3:.1f} ms, longest {waits[-1] * 1e3:.1f} ms"
-        )
+        print(f"  {len(waits)} commits {name}: {_shown(waits)}")
+
+
+async def _forgotten(storage: Storage, tracks: Sequence[Track], *, keep: int) -> tuple[list[float], float, float]:
+    """How long each of a row of observations took until kept, sorted, while all but so many tracks were forgotten;
+    how late the loop was; and seconds for all."""
+    at = AT + timedelta(days=10)
+    decisions = Decisions(policy=Policy(), rules=Rules(rules=(), external_url=""), retention=Retention())
+    seq = await storage.last_seq()
+    ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=lambda: AT)
+    send, receive = anyio.create_memory_object_stream[Observations](1)
+    waits: list[float] = []
+    lags: list[float] = []
+    kept, left = anyio.Event(), len(tracks)
+    following = storage.follow()
+
+    async def follow() -> None:
+        nonlocal kept, left
+        async for one in following:
+            left -= len(one.remove)
+            if one.save:
+                kept.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow)
+        group.start_soon(watch_loop, lags.append)
+        began = perf_counter()
+        with receive:
+            group.start_soon(ledger.run, receive)
+            async with send:
+                await send.send((Tick(at=at),))
+                while left > keep:
+                    kept = anyio.Event()
+                    start = perf_counter()
+                    await send.send((Seen(key=key(10**8 + len(waits)), at=at, kind="maxcompute", phase=Phase.RUNNING),))
+                    await kept.wait()
+                    waits.append(perf_counter() - start)
+                seconds = perf_counter() - began
+                group.cancel_scope.cancel()
+    return sorted(waits), max(lags), seconds
+
+
+def _shown(waits: Sequence[float]) -> str:
+    return (
+        f"p50 {waits[len(waits) // 2] * 1e3:.1f} ms, p99 {waits[int(len(waits) * 0.99)] * 1e3:.1f} ms, "
+        f"longest {waits[-1] * 1e3:.1f} ms"
+    )
 
 
 async def _commit_singly(storage: Storage, enough: anyio.Event, most: int = 1_000_000) -> list[float]:

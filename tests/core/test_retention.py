@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.model import LIVE, InstanceKey, Phase, Track
-from monitor.core.retention import Retention, forget
+from monitor.core.retention import Retention, forget, spent
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -19,8 +19,11 @@ def track(name: str, phase: Phase, days: float, **more: object) -> Track:
     return Track(InstanceKey("s", "p", name), "maxcompute", phase, phase_since=AT - days * DAY, **more)  # type: ignore[arg-type]
 
 
-def forgotten(*tracks: Track, size: int = 0) -> list[str]:
-    return [key.id for key in forget(tracks, AT, POLICY, size=size)]
+def forgotten(*tracks: Track, size: int = 0, slices: int = 3) -> list[str]:
+    """What goes, where the tracks are looked at in so many slices."""
+    surplus = POLICY.surplus(len(tracks), size)
+    found = [spent(tracks[number::slices], AT, POLICY, surplus=surplus) for number in range(slices)]
+    return [key.id for key in forget(found, surplus)]
 
 
 def test_age_is_measured_by_outcome() -> None:
@@ -42,7 +45,7 @@ def test_a_live_track_is_never_forgotten(phase: Phase) -> None:
 
 
 def test_a_full_store_forgets_what_is_nearest_to_its_end() -> None:
-    """As many as the average track says, successes before failures of the same age; told oldest first."""
+    """As many as the average track says, successes before failures of the same age, the most spent first."""
     tracks = [
         *(track(f"live {number}", Phase.RUNNING, 1) for number in range(4)),
         track("success 5", Phase.SUCCEEDED, 5),
@@ -54,13 +57,20 @@ def test_a_full_store_forgets_what_is_nearest_to_its_end() -> None:
     assert forgotten(*tracks, size=1001) == ["failure 28"]
     assert forgotten(*tracks, size=1333) == ["failure 28", "success 6"]
     assert forgotten(*tracks, size=1600) == ["failure 28", "success 6", "success 5"]
-    assert forgotten(*tracks, size=10**9) == ["failure 28", "failure 6", "success 6", "success 5"]
+    assert forgotten(*tracks, size=10**9) == ["failure 28", "success 6", "success 5", "failure 6"]
 
 
 def test_what_age_takes_counts_towards_the_size() -> None:
     """Expired tracks make room first."""
     tracks = [track("expired", Phase.SUCCEEDED, 8), track("kept", Phase.SUCCEEDED, 1)]
     assert forgotten(*tracks, size=1100) == ["expired"]
+
+
+def test_nothing_is_kept_in_mind_for_nobody() -> None:
+    """While the store has room, a slice remembers only what is over, however many have ended."""
+    tracks = [track("kept", Phase.SUCCEEDED, 6), track("over", Phase.SUCCEEDED, 7), track("live", Phase.RUNNING, 90)]
+    assert [key.id for _, key in spent(tracks, AT, POLICY)] == ["over"]
+    assert [key.id for _, key in spent(tracks, AT, POLICY, surplus=1)] == ["over", "kept"]
 
 
 def test_age_counts_from_when_we_learned_of_the_end() -> None:
@@ -85,12 +95,15 @@ def test_alerts_are_kept_as_long_as_any_instance() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(Phase), st.floats(-5, 100)), max_size=30),
     st.integers(0, 10_000),
+    st.integers(1, 5),
 )
-def test_whatever_the_tracks(chosen: list[tuple[Phase, float]], size: int) -> None:
-    """Never a live one, never one twice, always all that expired, and enough for the size if there are enough."""
+def test_whatever_the_tracks(chosen: list[tuple[Phase, float]], size: int, slices: int) -> None:
+    """Never a live one, never one twice, always all that expired, and enough for the size if there are enough; the
+    slices in which they are looked at change nothing."""
     tracks = {str(number): track(str(number), *one) for number, one in enumerate(chosen)}
-    gone = forgotten(*tracks.values(), size=size)
+    gone = forgotten(*tracks.values(), size=size, slices=slices)
     assert len(gone) == len(set(gone))
+    assert len(gone) == len(forgotten(*tracks.values(), size=size, slices=1))
     assert all(tracks[name].phase not in LIVE for name in gone)
     ended = [one for one in tracks.values() if one.phase not in LIVE]
     spans = {one.key.id: POLICY.successes if one.phase is Phase.SUCCEEDED else POLICY.failures for one in ended}

@@ -332,13 +332,23 @@ async def test_the_loop_never_touches_the_file(section: SqliteSection) -> None:
 @pytest.mark.asyncio
 async def test_a_long_page_holds_no_commit_up(section: SqliteSection) -> None:
     """Commits go on while a query takes its time."""
-    gate = threading.Event()
-    async with open_sqlite(section) as storage, anyio.create_task_group() as group:
-        group.start_soon(storage._reader.run, gate.wait)
-        group.start_soon(storage.alerts, AlertQuery())
-        with anyio.fail_after(5):
-            await storage.commit(Batch(save=(track(),)))
-        gate.set()
+    gate, ended = threading.Event(), list[str]()
+    async with open_sqlite(section) as storage:
+
+        async def page() -> None:
+            await storage.alerts(AlertQuery())
+            ended.append("page")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(storage._reader.run, gate.wait)
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(page)
+            await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(5):
+                await storage.commit(Batch(save=(track(),)))
+            ended.append("commit")
+            gate.set()
+    assert ended == ["commit", "page"]
 
 
 @pytest.mark.asyncio
@@ -367,6 +377,25 @@ async def test_compaction_lets_commits_go_between_its_slices(section: SqliteSect
             gate.set()
         assert ended == ["commit", "compact"]
         assert await storage.alerts(AlertQuery()) == []
+
+
+@pytest.mark.asyncio
+async def test_no_slice_of_compaction_is_large(section: SqliteSection) -> None:
+    """However quick the disk is: so many alerts or pages at most, and then it is somebody else's turn."""
+    said: list[str] = []
+    async with open_sqlite(section) as storage:
+        await storage.commit(Batch(alerts=tuple(alert(number, ()) for number in range(LARGEST * 5))))
+        await storage.commit(Batch(save=tuple(track(number, "x" * 3000) for number in range(LARGEST * 5))))
+        await storage.commit(Batch(remove=tuple(key(number) for number in range(LARGEST * 5))))
+        await storage._writer.run(lambda: storage._file.db.set_trace_callback(said.append))
+        await storage.compact(AT + MINUTE)
+    slices = "\n".join(said).split("BEGIN IMMEDIATE")
+    deleted = [text.count("DELETE FROM alert") for text in slices]
+    assert sum(deleted) == LARGEST * 5
+    assert max(deleted) <= LARGEST
+    given = [int(number) for number in re.findall(r"incremental_vacuum\((\d+)\)", "\n".join(said))]
+    assert sum(given) > LARGEST * 2
+    assert max(given) <= LARGEST
 
 
 @pytest.mark.asyncio
