@@ -1,11 +1,12 @@
 """What the sections of all sources share."""
 
+import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from monitor.section import Section, Span, read_span
+from monitor.section import Secret, Section, Span, read_span
 
 
 def _name(text: str) -> str:
@@ -37,9 +38,26 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return text
+
+
+def _header(secret: Secret) -> Secret:
+    text = secret.reveal()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("it must be plain ASCII on one line without spaces: it is sent in an HTTP header")
+    return secret
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_different)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+HeaderSecret = Annotated[Secret, AfterValidator(_header)]
 
 
 def _default(text: str) -> Any:  # Any: pydantic's Field has no type of its own

@@ -31,7 +31,8 @@ from monitor.sources.maxcompute.documents import (
 from monitor.sources.maxcompute.failures import read_failure, unread_failure
 from monitor.sources.maxcompute.markup import malformed
 from monitor.sources.maxcompute.memory import Memory
-from monitor.sources.maxcompute.words import LONGEST_WORD, TERMINATED, Vocabulary, decide
+from monitor.sources.maxcompute.words import TERMINATED, Vocabulary, decide
+from monitor.sources.unknown import LONGEST_WORD
 
 _REMEMBERED = 32 * 2**20  # bytes of answers, for each of the two questions
 

@@ -21,7 +21,8 @@ from monitor.sources.maxcompute.documents import Row, is_instance_id, read_listi
 from monitor.sources.maxcompute.markup import malformed
 from monitor.sources.maxcompute.names import Names
 from monitor.sources.maxcompute.queueing import Entry, observe, read_entries, read_start_time
-from monitor.sources.maxcompute.words import LONGEST_WORD, SUSPENDED, TERMINATED, Vocabulary
+from monitor.sources.maxcompute.words import SUSPENDED, TERMINATED, Vocabulary
+from monitor.sources.unknown import LONGEST_WORD
 
 _LOOK_AGAIN = timedelta(minutes=10)  # at the better listing, where it was refused: rights get granted
 _MOST_PAGES = 1_000

@@ -18,16 +18,15 @@ from monitor.core.model import InstanceKey, Phase, Queue
 from monitor.core.text import clip
 from monitor.sources.maxcompute.documents import LONGEST_NAME, is_instance_id
 from monitor.sources.maxcompute.markup import malformed
-from monitor.sources.maxcompute.words import LONGEST_WORD, RUNNING, SUSPENDED, TERMINATED
+from monitor.sources.maxcompute.words import RUNNING, SUSPENDED, TERMINATED
+from monitor.sources.surrogates import replace_halves
+from monitor.sources.unknown import LONGEST_WORD
 
 QUEUEING = "Waiting for scheduling"
 _SPACE = " \t\r\n"  # as JSON has it
 _LARGEST = 2**53
 _WAITING, _RUNNING = Phase.WAITING, Phase.RUNNING  # looking them up in the enumeration costs as much as a call
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?) ?([+-])(\d\d):?(\d\d)", re.ASCII)
-
-# An escaped backslash, a pair of surrogates, or half a pair: what is left of a character that was cut in two.
-_SURROGATES = re.compile(r"(\\\\|\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w)|\\u[dD][89a-fA-F]\w\w")
 
 
 class SubStatus(Struct, frozen=True, gc=False):
@@ -149,7 +148,7 @@ def _unwrap(content: str) -> str:
 
 def _read_one_by_one(text: str) -> Entries:
     try:
-        pieces = _PIECES.decode(_SURROGATES.sub(lambda found: found.group(1) or r"\ufffd", text))
+        pieces = _PIECES.decode(replace_halves(text))
     except _UNREADABLE as error:
         raise malformed(f"the <Content> is not a JSON array: {error}") from None
     entries: list[Entry] = []

@@ -6,22 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from monitor.section import Secret, Section
-from monitor.sources.section import Endpoint, Names, SourceSection
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return text
-
-
-def _header(secret: Secret) -> Secret:
-    text = secret.reveal()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("it must be plain ASCII on one line without spaces: it is sent in an HTTP header")
-    return secret
+from monitor.sources.section import Endpoint, HeaderSecret, Names, Pattern, SourceSection
 
 
 def _region(text: str) -> str:
@@ -31,8 +16,6 @@ def _region(text: str) -> str:
 
 
 EVERY_JOB = ".*"
-
-HeaderSecret = Annotated[Secret, AfterValidator(_header)]
 
 
 class Discover(Section):
@@ -44,7 +27,7 @@ class Discover(Section):
     """
 
     owner: Literal["all", "mine"] = "all"
-    jobs: Annotated[str, AfterValidator(_pattern)] = EVERY_JOB
+    jobs: Pattern = EVERY_JOB
 
 
 def _discover(value: object) -> object:

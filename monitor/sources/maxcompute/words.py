@@ -5,13 +5,8 @@ The instance says only `Running`, `Suspended` or `Terminated`; how it ended is k
 
 from collections.abc import Sequence
 
-import structlog
-
 from monitor.core.model import Phase
-from monitor.core.text import clip
-
-LONGEST_WORD = 64
-_MOST_NOTED = 100
+from monitor.sources.unknown import UnknownWords
 
 RUNNING = "running"
 SUSPENDED = "suspended"
@@ -29,8 +24,6 @@ _TASK = {
 }
 
 _STAGE = frozenset({"READY", "WAITING", "RUNNING", "SUSPENDED", "FAILED", "TERMINATED", "CANCELLED", "CANCELLING"})
-
-log = structlog.get_logger()
 
 
 def stage_status(word: str) -> str | None:
@@ -64,25 +57,18 @@ class Vocabulary:
     """Reads status words; one that is not known is said once in the log, and then only kept as text."""
 
     def __init__(self, source: str) -> None:
-        self._source = source
-        self._noted: set[str] = set()
+        self._unknown = UnknownWords(source)
 
     def instance(self, word: str) -> str:
         """The word in lower case."""
         word = word.lower()
         if word not in _INSTANCE and word:
-            self._note("instance", word)
+            self._unknown.note("instance", word)
         return word
 
     def task(self, word: str) -> Phase | None:
         """The phase of a task, or None of a word that is not known."""
         phase = _TASK.get(word.lower())
         if phase is None and word:
-            self._note("task", word)
+            self._unknown.note("task", word)
         return phase
-
-    def _note(self, where: str, word: str) -> None:
-        word = clip(word, LONGEST_WORD)
-        if word not in self._noted and len(self._noted) < _MOST_NOTED:
-            self._noted.add(word)
-            log.warning("unknown status word", source=self._source, of=where, word=word)

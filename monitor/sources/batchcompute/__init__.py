@@ -1,0 +1,1 @@
+"""Batch Compute over its REST API of 2015-11-11: sweeps, inspections, and the section of the config file."""
