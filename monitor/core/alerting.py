@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from monitor.core.events import AnyEvent, Lost, PhaseChanged, SourceChanged, VerdictChanged
+from monitor.core.events import AnyEvent, Lost, PartiallyFailed, PhaseChanged, SourceChanged, VerdictChanged
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.core.progress import format_stages
 
@@ -27,6 +27,7 @@ class Trigger(StrEnum):
     STRAGGLING = "straggling"
     QUEUED_TOO_LONG = "queued_too_long"
     LATE = "late"
+    PARTIAL_FAILURE = "partial_failure"
     SOURCE_DOWN = "source_down"
 
 
@@ -94,11 +95,10 @@ def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) 
         if isinstance(event, SourceChanged):
             if rule.covers(event.source, event.project):
                 yield _about_source(rule, event, rules.external_url)
-        elif isinstance(event, PhaseChanged | Lost | VerdictChanged):
+        elif isinstance(event, PhaseChanged | Lost | VerdictChanged | PartiallyFailed):
             track = tracks[event.key]
             if rule.name not in track.fired and rule.covers(event.key.source, event.key.project):
-                evidence = event.evidence if isinstance(event, VerdictChanged) else ""
-                yield _about_instance(rule, track, event.at, evidence, rules.external_url)
+                yield _about_instance(rule, track, event.at, _evidence(event), rules.external_url)
 
 
 _OF_PHASE = {Phase.FAILED: Trigger.FAILED, Phase.CANCELLED: Trigger.CANCELLED}
@@ -112,10 +112,24 @@ def _trigger(event: AnyEvent) -> Trigger | None:
             return Trigger.LOST
         case VerdictChanged(verdict=verdict, raised=True):
             return Trigger(verdict.value)
+        case PartiallyFailed():
+            return Trigger.PARTIAL_FAILURE
         case SourceChanged(up=False):
             return Trigger.SOURCE_DOWN
         case _:
             return None
+
+
+def _evidence(event: AnyEvent) -> str:
+    match event:
+        case VerdictChanged(evidence=evidence):
+            return evidence
+        case PartiallyFailed(failed=failed, workers=None):
+            return f"{failed} {'worker' if failed == 1 else 'workers'} failed"
+        case PartiallyFailed(failed=failed, workers=workers):
+            return f"{failed} of {workers} workers failed"
+        case _:
+            return ""
 
 
 def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, external_url: str) -> Alert:
@@ -193,6 +207,7 @@ _SAYS = {
     Trigger.STRAGGLING: "waits for its last workers",
     Trigger.QUEUED_TOO_LONG: "has been queued too long",
     Trigger.LATE: "is late",
+    Trigger.PARTIAL_FAILURE: "succeeded, though some of its workers failed",
 }
 
 

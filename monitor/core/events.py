@@ -154,6 +154,16 @@ class VerdictChanged(InstanceEvent, frozen=True, gc=False, tag="verdict"):
     evidence: str = ""
 
 
+class PartiallyFailed(InstanceEvent, frozen=True, gc=False, tag="partial_failure"):
+    """It succeeded although some workers failed. Once per attempt: at its end, or when the service tells it later.
+
+    `workers` is of how many; None where the service did not tell.
+    """
+
+    failed: int
+    workers: int | None
+
+
 class Lost(InstanceEvent, frozen=True, gc=False, tag="lost"):
     """The service said "no such instance" too often of one that had not ended."""
 
@@ -204,6 +214,7 @@ AnyEvent = (
     | ProgressMoved
     | StageFinished
     | VerdictChanged
+    | PartiallyFailed
     | Lost
     | Contradicted
     | Removed

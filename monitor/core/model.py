@@ -157,6 +157,7 @@ class Track(Struct, frozen=True, gc=False):
     stages_at: datetime | None = None  # when its stages were last read
     absences: int = 0  # "no such instance", so many times in a row
     absent_since: datetime | None = None  # when it was said for the first time in this row
+    ended_before: datetime | None = None  # when the attempt before this one ended
     counted: bool = False  # progress is our own count of workers: the service gave no fraction
     contradiction: str = ""  # what the service said against a terminal phase, said once
     failed_workers: int = 0  # over the whole instance, as far as the service told

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from monitor.core.attempts import numbered
 from monitor.core.events import (
     AnyEvent,
     Contradicted,
@@ -18,13 +19,14 @@ from monitor.core.events import (
     Lost,
     Missed,
     Observation,
+    PartiallyFailed,
     PhaseChanged,
     ProgressMoved,
     Seen,
     StageFinished,
     Tick,
 )
-from monitor.core.model import LIVE, TERMINAL, Failure, Phase, Stage, Task, Track
+from monitor.core.model import LIVE, TERMINAL, Failure, Phase, Task, Track
 from monitor.core.progress import ratio
 from monitor.core.verdicts import Limits, judge, take_back
 
@@ -75,6 +77,7 @@ def _discover(got: Seen) -> Step:
     return track, (
         Discovered(at=got.at, key=got.key),
         PhaseChanged(at=got.at, key=got.key, before=None, after=track.phase, attempt=got.attempt),
+        *_partial_failure(None, track, got.at),
     )
 
 
@@ -95,6 +98,8 @@ def _first(got: Seen) -> Track:
 
 
 def _see(track: Track, got: Seen, policy: Policy) -> Step:
+    if got.restarts:
+        got = numbered(track, got, policy.lingers)
     if got.attempt != track.attempt:
         return _restart(track, got) if got.attempt > track.attempt else (track, ())
     if _is_stale(track, got.at):
@@ -120,6 +125,7 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
         events.append(ProgressMoved(at=got.at, key=got.key, progress=new.progress))
     elif got.at == track.observed_at and new == track:
         return track, ()
+    events += _partial_failure(track, new, got.at)
     if events and new.verdicts:
         new, judged = judge(new, got.at, policy.limits)
         events += judged
@@ -150,6 +156,8 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
         absent_since=None,
         counted=counted,
     )
+    if got.failed_workers is not None or got.workers is not None:
+        new = _count_workers(new, got, ended=ended and not entered)
     if not entered and not ended:
         return new
     return replace(
@@ -162,12 +170,32 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
     )
 
 
+def _count_workers(track: Track, got: Seen, *, ended: bool) -> Track:
+    """How many failed, of how many. After the end no worker can recover: a smaller number is an older answer."""
+    failed = track.failed_workers if got.failed_workers is None else max(0, got.failed_workers)
+    return replace(
+        track,
+        failed_workers=max(failed, track.failed_workers) if ended else failed,
+        workers=track.workers if got.workers is None else max(0, got.workers),
+    )
+
+
+def _partial_failure(old: Track | None, new: Track, at: datetime) -> tuple[AnyEvent, ...]:
+    """That it is known from now on; `old` is the same attempt before."""
+    if not new.partial_failure or (old is not None and old.partial_failure):
+        return ()
+    planned = new.workers or sum(stage.total for task in new.tasks for stage in task.stages)
+    workers = planned if planned >= new.failed_workers else None
+    return (PartiallyFailed(at=at, key=new.key, failed=new.failed_workers, workers=workers),)
+
+
 def _has_moved(old: Track, new: Track) -> bool:
     return (
         new.tasks is not old.tasks
         or new.progress != old.progress
         or new.queue != old.queue
         or new.failure != old.failure
+        or new.failed_workers != old.failed_workers
     )
 
 
@@ -183,7 +211,8 @@ def _news(track: Track, got: Seen) -> Seen | None:
         return replace(got, at=track.observed_at)
     newest = track.stages_at is None or got.at >= track.stages_at
     if got.stages_read and newest and track.phase.is_live:
-        return replace(got, at=track.observed_at, phase=None, native_status="", progress=None, queue=None)
+        got = replace(got, phase=None, native_status="", progress=None, queue=None, failed_workers=None)
+        return replace(got, at=track.observed_at)
     return None
 
 
@@ -196,9 +225,11 @@ def _restart(track: Track, got: Seen) -> Step:
         owner=fresh.owner or track.owner,
         created_at=fresh.created_at or track.created_at,
         discovered_at=track.discovered_at,
+        ended_before=track.ended_at,
+        observed_at=max(got.at, track.observed_at or got.at),  # an end that was told late makes nothing older news
     )
     restarted = PhaseChanged(at=got.at, key=got.key, before=track.phase, after=new.phase, attempt=new.attempt)
-    return new, (*take_back(track, got.at), restarted)
+    return new, (*take_back(track, got.at), restarted, *_partial_failure(None, new, got.at))
 
 
 def _lingers(track: Track, got: Seen, said: Phase, policy: Policy) -> bool:
@@ -239,14 +270,20 @@ def _judge(track: Track, got: Tick, policy: Policy) -> Step:
 
 
 def _tasks(known: tuple[Task, ...], said: tuple[Task, ...]) -> tuple[Task, ...]:
-    """Merge what an inspection said of tasks. A service forgets stages after the end: the last ones read stay."""
+    """Merge what an inspection said of tasks. A service forgets stages after the end, and not every look reads what a
+    task depends on: the last ones read stay."""
     if not said or said == known:
         return known
-    stages: dict[str, tuple[Stage, ...]] = {task.name: task.stages for task in known}
-    merged = tuple(
-        task if task.stages or not stages.get(task.name) else replace(task, stages=stages[task.name]) for task in said
-    )
+    before = {task.name: task for task in known}
+    merged = tuple(_task(before[task.name], task) if task.name in before else task for task in said)
     return known if merged == known else merged
+
+
+def _task(known: Task, said: Task) -> Task:
+    stages, depends_on = said.stages or known.stages, said.depends_on or known.depends_on
+    if stages is said.stages and depends_on is said.depends_on:
+        return said
+    return replace(said, stages=stages, depends_on=depends_on)
 
 
 def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> tuple[float | None, bool]:

@@ -81,7 +81,7 @@ class Api:
         Query(request)
         track = self._track(request)
         records = await self._parts.storage.history(track.key)
-        return answer(wire.instance(track, self._board, tuple(map(_past, records))))
+        return answer(wire.instance(track, self._board, tuple(_past(record, track) for record in records)))
 
     async def register(self, request: web.Request) -> web.Response:
         """Watch one instance from now on; answered once the board shows it, so that a GET behind it finds it."""
@@ -198,8 +198,8 @@ class Api:
 _ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
 
 
-def _past(record: Record) -> msgspec.Raw:
-    return msgspec.Raw(wire.encode(wire_events.event(record, msgspec.UNSET, seq=record.seq)))
+def _past(record: Record, track: Track) -> msgspec.Raw:
+    return msgspec.Raw(wire.encode(wire_events.event(record, msgspec.UNSET, track=track, seq=record.seq)))
 
 
 def _path(request: web.Request, key: InstanceKey) -> str:

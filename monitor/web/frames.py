@@ -152,7 +152,7 @@ def snapshot(part: Snapshot) -> Frame:
 def event(record: Record, board: Board) -> Frame:
     """An event with the newest state known when it was committed."""
     shown = wire.instance(record.track, board) if record.track else None
-    return Frame(encode(Happened(record.seq, wire_events.event(record, shown))), record.seq)
+    return Frame(encode(Happened(record.seq, wire_events.event(record, shown, track=record.track))), record.seq)
 
 
 class News:

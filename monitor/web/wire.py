@@ -13,14 +13,15 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from monitor.core import model
 from monitor.core.model import Category, Phase, Track, Verdict
-from monitor.core.progress import stage_name
+from monitor.core.progress import StageName, stage_name
 from monitor.engine.board import Board
 
 encode = msgspec.json.Encoder().encode
 
 
 class Stage(Struct, frozen=True, gc=False):
-    """A wave of workers. `kind`, `id` and `depends_on` are read from the name, where it has that structure."""
+    """A wave of workers. `kind`, `id` and `depends_on` are read from the name, where it has that structure; a stage of
+    Batch Compute is a whole task, its `id` the place of that task in the instance, from 1."""
 
     name: str
     kind: str | None
@@ -32,10 +33,12 @@ class Stage(Struct, frozen=True, gc=False):
     backups: int
     percent: int | None
     status: str | None
+    failed: int
+    retries: int
 
 
 class Task(Struct, frozen=True, gc=False):
-    """A named part of an instance. `stages` is empty until somebody looked."""
+    """A named part of an instance. `stages` is empty until somebody looked; `depends_on` names other tasks."""
 
     name: str
     type: str
@@ -43,6 +46,7 @@ class Task(Struct, frozen=True, gc=False):
     started_at: datetime | None
     ended_at: datetime | None
     stages: tuple[Stage, ...]
+    depends_on: tuple[str, ...]
 
 
 class Queue(Struct, frozen=True, gc=False):
@@ -63,7 +67,8 @@ class Failure(Struct, frozen=True, gc=False):
 
 
 class Instance(Struct, frozen=True, gc=False, kw_only=True):
-    """One instance, whole. `observed_at` is when the service last vouched for what stands here."""
+    """One instance, whole. `observed_at` is when the service last vouched for what stands here; `partial_failure` says
+    that it succeeded although some of its workers failed."""
 
     key: str
     source: str
@@ -87,6 +92,8 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
     failure: Failure | None
     verdicts: tuple[Verdict, ...]
     contradiction: str | None
+    partial_failure: bool
+    failed_workers: int
     history: "tuple[Raw, ...] | UnsetType" = UNSET  # only where one instance was asked for
 
 
@@ -111,24 +118,53 @@ def instance(track: Track, board: Board, history: tuple[Raw, ...] | UnsetType = 
         ended_at=track.ended_at,
         observed_at=board.observed_at(track),
         stages_at=track.stages_at,
-        tasks=tuple(map(_task, track.tasks)),
+        tasks=_tasks(track),
         queue=Queue(queue.position, queue.length, queue.reason) if queue else None,
         failure=Failure(failure.task, failure.code, failure.message, failure.category)
         if failure and track.phase is Phase.FAILED
         else None,
         verdicts=tuple(sorted(track.verdicts)),
         contradiction=track.contradiction or None,
+        partial_failure=track.partial_failure,
+        failed_workers=track.failed_workers,
         history=history,
     )
 
 
-def _task(task: model.Task) -> Task:
-    return Task(task.name, task.type, task.phase, task.started_at, task.ended_at, tuple(map(stage, task.stages)))
+def _tasks(track: Track) -> tuple[Task, ...]:
+    placed = _placed(track)
+    return tuple(
+        Task(
+            task.name,
+            task.type,
+            task.phase,
+            task.started_at,
+            task.ended_at,
+            tuple(_stage(stage, placed.get(task.name) or stage_name(stage.name)) for stage in task.stages),
+            task.depends_on,
+        )
+        for task in track.tasks
+    )
 
 
-def stage(stage: model.Stage) -> Stage:
-    """How a stage looks from outside."""
-    name = stage_name(stage.name)
+def stage(stage: model.Stage, task: str, track: Track | None) -> Stage:
+    """How a stage of this task looks from outside; `track` is its instance, as far as it is remembered."""
+    placed = _placed(track) if track is not None else {}
+    return _stage(stage, placed.get(task) or stage_name(stage.name))
+
+
+def _placed(track: Track) -> dict[str, StageName]:
+    """What the names of stages would tell, by task, where stages are tasks and say nothing by their names."""
+    if track.kind != "batchcompute":
+        return {}
+    places = {task.name: place for place, task in enumerate(track.tasks, start=1)}
+    return {
+        task.name: StageName(None, places[task.name], tuple(places[on] for on in task.depends_on if on in places), None)
+        for task in track.tasks
+    }
+
+
+def _stage(stage: model.Stage, name: StageName) -> Stage:
     return Stage(
         stage.name,
         name.kind,
@@ -140,6 +176,8 @@ def stage(stage: model.Stage) -> Stage:
         stage.backups,
         stage.percent,
         stage.status,
+        stage.failed,
+        stage.retries,
     )
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.core import events
-from monitor.core.model import Phase, Verdict
+from monitor.core.model import Phase, Track, Verdict
 from monitor.storage.base import Record
 from monitor.web import wire
 from monitor.web.wire import Instance, Stage
@@ -67,6 +67,13 @@ class VerdictChanged(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="ve
     evidence: str
 
 
+class PartiallyFailed(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="partial_failure"):
+    """It succeeded although some workers failed; `workers` is of how many, null where the service did not tell."""
+
+    failed_workers: int
+    workers: int | None
+
+
 class AlertFired(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="alert"):
     """A rule matched. `alert` is the id under `/api/v1/alerts`; `key` is null if it is about a source."""
 
@@ -112,6 +119,7 @@ AnyEvent = (
     | ProgressMoved
     | StageFinished
     | VerdictChanged
+    | PartiallyFailed
     | AlertFired
     | Lost
     | Contradicted
@@ -120,8 +128,8 @@ AnyEvent = (
 )
 
 
-def event(record: Record, shown: Shown, *, seq: int | UnsetType = UNSET) -> AnyEvent:
-    """How an event looks from outside."""
+def event(record: Record, shown: Shown, *, track: Track | None, seq: int | UnsetType = UNSET) -> AnyEvent:
+    """How an event looks from outside. `track` is what is known of its instance, however it is `shown`."""
     match record.event:
         case events.Discovered(at=at, key=key):
             return Discovered(seq=seq, at=at, key=str(key), instance=shown)
@@ -132,7 +140,7 @@ def event(record: Record, shown: Shown, *, seq: int | UnsetType = UNSET) -> AnyE
         case events.ProgressMoved(at=at, key=key) as it:
             return ProgressMoved(seq=seq, at=at, key=str(key), progress=it.progress, instance=shown)
         case events.StageFinished(at=at, key=key) as it:
-            stage = wire.stage(it.stage)
+            stage = wire.stage(it.stage, it.task, track)
             return StageFinished(seq=seq, at=at, key=str(key), task=it.task, stage=stage, instance=shown)
         case events.VerdictChanged(at=at, key=key) as it:
             return VerdictChanged(
@@ -143,6 +151,10 @@ def event(record: Record, shown: Shown, *, seq: int | UnsetType = UNSET) -> AnyE
                 raised=it.raised,
                 evidence=it.evidence,
                 instance=shown,
+            )
+        case events.PartiallyFailed(at=at, key=key) as it:
+            return PartiallyFailed(
+                seq=seq, at=at, key=str(key), failed_workers=it.failed, workers=it.workers, instance=shown
             )
         case events.Lost(at=at, key=key) as it:
             return Lost(seq=seq, at=at, key=str(key), before=it.before, instance=shown)

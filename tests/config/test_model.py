@@ -36,6 +36,16 @@ def test_default_rules() -> None:
     ]
 
 
+@pytest.mark.parametrize("when", Trigger)
+def test_every_trigger_is_a_word_of_the_config(when: Trigger) -> None:
+    """A rule waits for anything that the core can tell; the example explains each word."""
+    rule = f"{{name: R, when: {when}, severity: warning}}"
+    alerts = f"alerts: {{channels: [{{name: ops, type: webhook, url: 'http://127.0.0.1:1/'}}], rules: [{rule}]}}"
+    assert [rule.when for rule in parse(SMALLEST + alerts, file="f", env={}).rules("http://here").rules] == [when]
+    [words] = re.findall(r"# when: (.*)", EXAMPLE.read_text(encoding="utf-8"))
+    assert when in words.split(", ")
+
+
 def test_secrets_do_not_print() -> None:
     """Neither repr, nor str, nor a dump shows a secret."""
     config = load(EXAMPLE, ENV)

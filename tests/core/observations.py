@@ -76,9 +76,28 @@ ticks = st.builds(Tick, at=times, blind=st.booleans())
 one: st.SearchStrategy[Observation] = st.one_of(seen, seen, seen, gone, missed, ticks, ticks)
 
 
+# Another service says itself which of its workers failed, runs an instance again under its id, and counts no attempts.
+restarting = st.builds(
+    Seen,
+    key=st.just(KEY),
+    at=times,
+    kind=st.just("batchcompute"),
+    phase=st.sampled_from((*SAID, Phase.WAITING, Phase.RUNNING, Phase.FAILED, None)),
+    started_at=st.sampled_from((None, *MOMENTS[::6])),
+    ended_at=st.sampled_from((None, *MOMENTS[::4])),
+    tasks=st.sampled_from(TASKS),
+    stages_read=st.booleans(),
+    failure=st.sampled_from(FAILURES),
+    failed_workers=st.sampled_from((None, None, 0, 1, 3)),
+    workers=st.sampled_from((None, 4)),
+    restarts=st.just(True),
+)
+one_restarting: st.SearchStrategy[Observation] = st.one_of(restarting, restarting, restarting, gone, missed, ticks)
+
+
 def _in_order(life: list[Observation]) -> list[Observation]:
     return sorted(life, key=lambda got: got.at)
 
 
-lives = st.lists(one, max_size=20)
+lives = st.lists(one, max_size=20) | st.lists(one_restarting, max_size=20)
 lives |= lives.map(_in_order)  # as it mostly is: what was learned first arrives first

@@ -15,6 +15,7 @@ from monitor.core.events import (
     Discovered,
     Lost,
     Observation,
+    PartiallyFailed,
     PhaseChanged,
     ProgressMoved,
     SourceChanged,
@@ -140,6 +141,7 @@ EVENTS: dict[Trigger, AnyEvent] = {
     Trigger.CANCELLED: phase(Phase.CANCELLED),
     Trigger.LOST: Lost(AT, KEY, before=Phase.RUNNING),
     Trigger.SOURCE_DOWN: source(),
+    Trigger.PARTIAL_FAILURE: PartiallyFailed(AT, KEY, failed=1, workers=3),
     **{Trigger(which.value): verdict(which) for which in Verdict},
 }
 
@@ -177,6 +179,25 @@ def test_evidence_is_the_message_of_a_verdict() -> None:
     assert alert.annotations["message"] == "nothing moved for 30 min"
     assert alert.annotations["summary"] == "nightly in analytics does not move"
     assert alert.started_at == AT
+
+
+@pytest.mark.parametrize(
+    ("failed", "workers", "message"),
+    [
+        (2, 5, "2 of 5 workers failed"),
+        (1, 1, "1 of 1 workers failed"),
+        (1, None, "1 worker failed"),
+        (2, None, "2 workers failed"),
+    ],
+)
+def test_a_partial_failure_says_how_many_failed(failed: int, workers: int | None, message: str) -> None:
+    """Of how many, where that is known."""
+    succeeded = replace(TRACK, phase=Phase.SUCCEEDED, failure=None, failed_workers=failed)
+    event = PartiallyFailed(AT, KEY, failed=failed, workers=workers)
+    (alert,) = fired(event, rule("Partial", Trigger.PARTIAL_FAILURE), track=succeeded)
+    assert alert.annotations["message"] == message
+    assert alert.annotations["summary"] == "nightly in analytics succeeded, though some of its workers failed"
+    assert alert.annotations["duration"] == "1h02m03s"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from msgspec.structs import fields
 from monitor.core.alerting import Alert
 from monitor.core.codec import decode_alert, decode_event, decode_track, encode
 from monitor.core.events import AnyEvent, PhaseChanged
-from monitor.core.model import InstanceKey, Phase, Track
+from monitor.core.model import InstanceKey, Phase, Stage, Task, Track
 
 AT = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 KEY = InstanceKey("warehouse", "analytics", "i1")
@@ -83,6 +83,16 @@ def test_a_field_of_a_later_release_is_passed_over() -> None:
     """And a field that an earlier release did not write has its default."""
     stored = {"key": KEY, "kind": "maxcompute", "phase": "running", "from_a_later_release": {"a": [1]}}
     assert decode_track(msgspec.msgpack.encode(stored)) == Track(KEY, "maxcompute", Phase.RUNNING)
+
+
+def test_what_was_stored_before_there_were_failed_workers_comes_back() -> None:
+    """Tasks, stages and tracks of a database that an earlier release wrote."""
+    stage = {"name": "M1", "running": 0, "terminated": 1, "total": 1}
+    task = {"name": "Copy", "stages": [stage]}
+    stored = {"key": KEY, "kind": "maxcompute", "phase": "succeeded", "attempt": 1, "tasks": [task]}
+    track = decode_track(msgspec.msgpack.encode(stored))
+    assert track.tasks == (Task("Copy", stages=(Stage("M1", 0, 1, 1),)),)
+    assert not track.partial_failure
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,11 @@ def test_work_begins_with_the_first_worker_or_else_with_submission(
     key = InstanceKey("a", "b", "c")
     track = Track(key, "maxcompute", Phase.RUNNING, created_at=created_at, started_at=started_at)
     assert track.began_at == began_at
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("failed", [0, 1])
+def test_a_partial_failure_is_a_success_with_failed_workers(phase: Phase, failed: int) -> None:
+    """A third outcome beside success and failure: it is neither of these alone."""
+    track = Track(InstanceKey("render", "cn-qingdao", "job-1"), "batchcompute", phase, failed_workers=failed)
+    assert track.partial_failure is (phase is Phase.SUCCEEDED and failed == 1)

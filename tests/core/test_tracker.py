@@ -17,6 +17,7 @@ from monitor.core.events import (
     Gone,
     Lost,
     Observation,
+    PartiallyFailed,
     PhaseChanged,
     Seen,
     Tick,
@@ -159,6 +160,53 @@ def test_fields_fit_the_phase(life: list[Observation]) -> None:
             assert track.failure is None or track.phase is Phase.FAILED
             assert track.ended_at is None or track.phase in TERMINAL
             assert track.queue is None or track.phase in (Phase.WAITING, Phase.SUSPENDED)
+
+
+@given(lives)
+def test_a_later_attempt_starts_clean(life: list[Observation]) -> None:
+    """Nothing that the attempt before taught is left but who and what it is: it stands as if found now."""
+    for before, got, after, events in live_through(life):
+        if before and after and after.attempt > before.attempt:
+            assert isinstance(got, Seen)
+            found, _ = step(None, replace(got, started_at=after.started_at), POLICY)
+            assert found
+            assert after == replace(
+                found,
+                attempt=after.attempt,
+                name=found.name or before.name,
+                owner=found.owner or before.owner,
+                created_at=found.created_at or before.created_at,
+                discovered_at=before.discovered_at,
+                observed_at=after.observed_at,
+                ended_before=before.ended_at,
+            )
+            assert after.observed_at == max(got.at, before.observed_at or got.at)
+            assert sum(isinstance(event, PhaseChanged) for event in events) == 1
+
+
+@given(lives)
+def test_an_attempt_that_is_not_counted_follows_an_end(life: list[Observation]) -> None:
+    """A service that restarts says so by what follows an end, and one answer makes one attempt."""
+    for before, got, after, _ in live_through(life):
+        if isinstance(got, Seen) and got.restarts and before and after and after.attempt != before.attempt:
+            assert after.attempt == before.attempt + 1
+            assert before.phase in TERMINAL
+            assert after.phase in LIVE or (got.ended_at and before.ended_at and got.ended_at > before.ended_at)
+
+
+@given(lives)
+def test_partial_failure_is_told_once_per_attempt(life: list[Observation]) -> None:
+    """Each attempt that succeeded with failed workers has one event that tells it, and no other has any."""
+    told: Counter[int] = Counter()
+    for _, _, track, events in live_through(life):
+        for event in events:
+            if isinstance(event, PartiallyFailed):
+                assert track
+                assert event.failed == track.failed_workers
+                assert event.workers is None or event.workers >= event.failed
+                told[track.attempt] += 1
+        if track:
+            assert told[track.attempt] == track.partial_failure
 
 
 @given(lives)

@@ -14,8 +14,10 @@
 
 `@` is when something was learned, in seconds (or 90s, 5m, 2h) after the beginning; lines stand in the order of arrival.
 `seen` takes a phase, or `?` where the service does not tell, then any of native= name= owner= attempt= progress=
-queue=POSITION/LENGTH created=@T started=@T ended=@T failure="CODE: message", then tasks: task=NAME[:PHASE] opens one,
-stages follow; `no-stages` is an empty answer about stages. Nothing indented means that nothing came out.
+queue=POSITION/LENGTH failed=WORKERS[/OF] created=@T started=@T ended=@T failure="CODE: message", then tasks:
+task=NAME[:PHASE] opens one, stages follow; `no-stages` is an empty answer about stages. After the line `restarts` the
+service is one that runs an instance again under its id and counts no attempts. Nothing indented means that nothing
+came out.
 """
 
 import re
@@ -36,6 +38,7 @@ from monitor.core.events import (
     Lost,
     Missed,
     Observation,
+    PartiallyFailed,
     PhaseChanged,
     ProgressMoved,
     Seen,
@@ -85,6 +88,7 @@ class _Teller:
         self.rules: tuple[Rule, ...] = ()
         self.health: dict[tuple[str, str], Health] = {}
         self.alerts: set[str] = set()
+        self.restarts = False
 
     def tell(self, line: str) -> list[str]:
         words = shlex.split(line)
@@ -99,14 +103,19 @@ class _Teller:
                 "swept": self.swept,
             }[words[1]]
             return verb(at, words[2:])
-        return {"policy": self.decide, "rule": self.rule, "restored": self.restored, "look": self.look}[words[0]](
-            words[1:]
-        )
+        decision = {
+            "policy": self.decide,
+            "rule": self.rule,
+            "restarts": self.allow_restarts,
+            "restored": self.restored,
+            "look": self.look,
+        }[words[0]]
+        return decision(words[1:])
 
     # --- what an instance may live through ---
 
     def seen(self, at: datetime, words: list[str]) -> list[str]:
-        return self._step(_seen(at, words))
+        return self._step(replace(_seen(at, words), restarts=self.restarts))
 
     def missed(self, at: datetime, words: list[str]) -> list[str]:
         return self._step(Missed(KEY, at, words[0]))
@@ -164,6 +173,10 @@ class _Teller:
         self.rules += (Rule(name, Trigger(when), severity, ("ops",), projects=frozenset(projects)),)
         return []
 
+    def allow_restarts(self, _words: list[str]) -> list[str]:
+        self.restarts = True
+        return []
+
     def _all_rules(self) -> Rules:
         return Rules(self.rules, "http://stagewatch.example")
 
@@ -183,6 +196,8 @@ class _Teller:
             parts.append(f"ended {_offset(track.ended_at)}")
         if track.failure:
             parts.append(f"failure {track.failure.code} {track.failure.message}".rstrip())
+        if track.failed_workers:
+            parts.append(f"failed workers {track.failed_workers}")
         parts += sorted(track.verdicts)
         return [", ".join(part.replace("\t", " ") for part in parts if part)]
 
@@ -201,6 +216,9 @@ def _seen(at: datetime, words: list[str]) -> Seen:
             tasks.append(Task(task, phase=Phase(stood) if stood else None))
         elif name == "no-stages":
             got = replace(got, stages_read=True)
+        elif name == "failed":
+            failed, _, workers = value.partition("/")
+            got = replace(got, failed_workers=int(failed), workers=int(workers) if workers else None)
         elif read := _FIELDS.get(name):
             got = replace(got, **{_NAMES.get(name, name): read(value)})
         elif parsed := parse_line(word):
@@ -269,6 +287,8 @@ def _event(event: AnyEvent) -> str:
             return f"verdict {verdict} raised: {evidence}"
         case VerdictChanged(verdict=verdict):
             return f"verdict {verdict} taken back"
+        case PartiallyFailed(failed=failed, workers=workers):
+            return f"partial failure: {failed} of {_some(workers)} workers"
         case Lost(before=before):
             return f"lost, was {before}"
         case Contradicted(phase=phase, said=said):

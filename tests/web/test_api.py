@@ -23,7 +23,7 @@ async def test_an_instance_has_exactly_the_promised_shape() -> None:
     async with open_desk(one) as desk:
         shown = (await desk.get(PATH))["instances"][0]
         stages = shown["tasks"][0].pop("stages")
-        task = {"name": "AnonymousSQLTask", "type": "SQL", "phase": "running", "ended_at": None}
+        task = {"name": "AnonymousSQLTask", "type": "SQL", "phase": "running", "ended_at": None, "depends_on": []}
         assert shown == {
             "key": "warehouse/analytics/i1",
             "source": "warehouse",
@@ -47,6 +47,8 @@ async def test_an_instance_has_exactly_the_promised_shape() -> None:
             "failure": None,
             "verdicts": [],
             "contradiction": None,
+            "partial_failure": False,
+            "failed_workers": 0,
         }
         assert stages[1] == {
             "name": "R2_1_Stg1_job0",
@@ -59,6 +61,8 @@ async def test_an_instance_has_exactly_the_promised_shape() -> None:
             "backups": 0,
             "percent": None,
             "status": None,
+            "failed": 0,
+            "retries": 0,
         }
 
 

@@ -140,7 +140,7 @@ async def test_asyncapi_has_every_message_and_kind_and_no_other(rewrite: bool) -
     assert set(messages) == {"subscribe", "unsubscribe", "hello", "snapshot", "event", "resync", "error"}
     kinds = written["Happened"]["properties"]["event"]["discriminator"]["mapping"]
     assert set(kinds) == {
-        *("discovered", "phase", "progress", "stage", "verdict"),
+        *("discovered", "phase", "progress", "stage", "verdict", "partial_failure"),
         *("alert", "lost", "contradicted", "removed", "source"),
     }
 

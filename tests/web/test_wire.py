@@ -2,20 +2,21 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from monitor.core.events import Swept
 from monitor.core.health import Health
-from monitor.core.model import Phase, Queue
+from monitor.core.model import Phase, Queue, Stage, Task
 from monitor.engine.board import Board
 from monitor.storage.base import Batch
 from monitor.web import wire
 from tests.web.desk import NOON, failed, key, staged, track
 
 
-def shown(of: object) -> dict[str, object]:
+def shown(of: object) -> dict[str, Any]:
     """As a client reads it."""
     return msgspec.json.decode(wire.encode(of))
 
@@ -35,6 +36,38 @@ def test_what_is_not_known_is_null() -> None:
     names = ("progress", "created_at", "started_at", "ended_at", "observed_at", "failure", "contradiction")
     assert [bare[name] for name in names] == [None] * 7
     assert (bare["tasks"], bare["verdicts"], "history" in bare) == ([], [], False)
+
+
+def test_tasks_of_batch_compute_are_one_graph() -> None:
+    """A stage has the place of its task and those it depends on, and is not parsed: a task may be called anything."""
+    tasks = (
+        Task("merge", depends_on=("R2_1", "gone"), stages=(Stage("merge", 0, 0, 1),)),
+        Task("M1", stages=(Stage("M1", 0, 3, 3, failed=1, retries=2),)),
+        Task("R2_1", depends_on=("M1",), stages=(Stage("R2_1", 1, 0, 3),)),
+    )
+    stages = [
+        one["stages"][0]
+        for one in shown(wire.instance(track("i1", kind="batchcompute", tasks=tasks), Board()))["tasks"]
+    ]
+    assert [(one["kind"], one["id"], one["depends_on"]) for one in stages] == [
+        (None, 1, [3]),
+        (None, 2, []),
+        (None, 3, [2]),
+    ]
+    assert [(one["failed"], one["retries"]) for one in stages] == [(0, 0), (1, 2), (0, 0)]
+    parsed = shown(wire.instance(track("i1", tasks=tasks), Board()))["tasks"]
+    assert [(one["stages"][0]["kind"], one["depends_on"]) for one in parsed] == [
+        (None, ["R2_1", "gone"]),
+        ("M", []),
+        ("R", ["M1"]),
+    ]
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_partial_failure_is_of_what_succeeded(phase: Phase) -> None:
+    """Failed workers are counted of all; that it is a partial failure is said of the successful alone."""
+    one = shown(wire.instance(track("i1", phase, failed_workers=2), Board()))
+    assert (one["failed_workers"], one["partial_failure"]) == (2, phase is Phase.SUCCEEDED)
 
 
 def test_many_are_encoded_as_one_is() -> None:

@@ -1,0 +1,64 @@
+"""Which run an answer tells of, where a service runs an instance again under its id and does not count.
+
+Rules of this file: only times that the service gave tell two runs apart; an answer that arrives again never makes one
+more attempt.
+"""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from monitor.core.events import Seen
+from monitor.core.model import LIVE, TERMINAL, Phase, Track
+
+
+def numbered(track: Track, got: Seen, lingers: timedelta) -> Seen:
+    """`got` with the number of the attempt that it tells of, and without a start that belongs to the one before.
+
+    For `lingers` after an end, a listing may still show the run that is over.
+    """
+    if _is_of_an_earlier_run(track, got):
+        return replace(got, attempt=track.attempt - 1)
+    attempt, before = track.attempt, track.ended_before
+    if _begins_anew(track, got, lingers):
+        attempt, before = attempt + 1, track.ended_at
+    started = got.started_at
+    if started is not None and before is not None and started < before:
+        started = None
+    if attempt == got.attempt and started is got.started_at:
+        return got
+    return replace(got, attempt=attempt, started_at=started)
+
+
+def has_ended_again(track: Track, got: Seen) -> bool:
+    """Whether `got` tells of a later end than the one that `track` knows: between the two it was started again, and
+    nobody saw it. False of a service that counts attempts itself."""
+    if track.phase not in TERMINAL or got.phase not in TERMINAL or track.ended_at is None or got.ended_at is None:
+        return False
+    return got.restarts and got.ended_at > track.ended_at and not _is_redated(track, got)
+
+
+def _begins_anew(track: Track, got: Seen, lingers: timedelta) -> bool:
+    if track.phase not in TERMINAL or got.phase not in LIVE:
+        return has_ended_again(track, got)
+    if track.observed_at is not None and got.at < track.observed_at:
+        return False
+    if got.phase is Phase.WAITING or track.phase_since is None or got.at - track.phase_since >= lingers:
+        return True
+    return got.started_at is not None and (track.started_at is None or got.started_at > track.started_at)
+
+
+def _is_of_an_earlier_run(track: Track, got: Seen) -> bool:
+    """The last word about the run before is known; whoever repeats it has not noticed that it runs again."""
+    if track.ended_before is None or got.ended_at is None or got.phase not in TERMINAL:
+        return False
+    return got.ended_at <= track.ended_before
+
+
+def _is_redated(track: Track, got: Seen) -> bool:
+    """The same run by another clock: both its times moved by as much, and it began before the end that is known. A
+    source corrects the dates of a service whose clock is off, and learns anew by how much."""
+    if track.started_at is None or got.started_at is None or track.ended_at is None or got.ended_at is None:
+        return False
+    moved = got.started_at - track.started_at
+    return bool(moved) and moved == got.ended_at - track.ended_at and got.started_at < track.ended_at
