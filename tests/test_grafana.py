@@ -196,6 +196,7 @@ def test_queries_follow_the_variables(dashboard: dict[str, Any]) -> None:
         "workers",
         "lost",
         "contradictions",
+        "partial",
         "verdicts",
     )
     for panel in panels(dashboard):

@@ -48,6 +48,11 @@ class Instruments:
             *place,
             "outcome",
         )
+        self.partial_failures = self._counter(
+            "stagewatch_partial_failures",
+            "Instances that succeeded although some of their workers failed; these count as succeeded in terminations.",
+            *place,
+        )
         self.waits = self._histogram(
             "stagewatch_wait",
             "From submission to the first worker, once per attempt; as exact as the service's times, or else as our "
@@ -145,7 +150,7 @@ class Instruments:
             self.durations.labels(*place, outcome.value)
         for verdict in Verdict:
             self.verdicts.labels(*place, verdict.value)
-        for family in (self.waits, self.lost, self.contradictions):
+        for family in (self.partial_failures, self.waits, self.lost, self.contradictions):
             family.labels(*place)
         return place
 

@@ -10,7 +10,16 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.core.alerting import Rule
-from monitor.core.events import AlertFired, Contradicted, InstanceEvent, Lost, PhaseChanged, Removed, VerdictChanged
+from monitor.core.events import (
+    AlertFired,
+    Contradicted,
+    InstanceEvent,
+    Lost,
+    PartiallyFailed,
+    PhaseChanged,
+    Removed,
+    VerdictChanged,
+)
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.engine.board import Board
 from monitor.engine.lag import LOOK_EVERY
@@ -104,6 +113,8 @@ class Metrics:
         match event:
             case PhaseChanged():
                 self._on_phase(event, track, place)
+            case PartiallyFailed():
+                self._instruments.partial_failures.labels(*place).inc(exemplar={"instance": fit_id(event.key.id)})
             case Lost():
                 self._instruments.lost.labels(*place).inc()
             case Contradicted():

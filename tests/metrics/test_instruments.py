@@ -21,6 +21,7 @@ def test_outcomes_are_zero_from_the_start() -> None:
     instruments.meet(["warehouse"], [("warehouse", "ads")], [])
     outcomes = values(instruments.registry, "stagewatch_terminations_total", "outcome")
     assert outcomes == {"succeeded": 0, "failed": 0, "cancelled": 0}
+    assert values(instruments.registry, "stagewatch_partial_failures_total", "project") == {"ads": 0}
     assert values(instruments.registry, "stagewatch_duration_seconds_count", "outcome") == outcomes
     assert values(instruments.registry, "stagewatch_wait_seconds_count", "project") == {"ads": 0}
     assert values(instruments.registry, "stagewatch_source_throttled_seconds_total", "source") == {"warehouse": 0}

@@ -18,6 +18,7 @@ from monitor.core.events import (
     Contradicted,
     Discovered,
     Lost,
+    PartiallyFailed,
     PhaseChanged,
     ProgressMoved,
     Removed,
@@ -194,10 +195,28 @@ async def test_clocks_that_disagree_make_no_negative_times() -> None:
     assert await value(m, "stagewatch_wait_seconds_sum", **PLACE) == 0
 
 
+async def test_a_partial_failure_is_a_success_that_counts_apart() -> None:
+    """It ended well, as far as outcomes go; what it left behind has a counter of its own, whose exemplar says where."""
+    m = metrics()
+    commit(
+        m,
+        phase(Phase.RUNNING, Phase.SUCCEEDED),
+        track(Phase.SUCCEEDED, failed_workers=2),
+    )
+    commit(m, PartiallyFailed(at=AT, key=KEY, failed=2, workers=5))
+    assert await value(m, "stagewatch_terminations_total", **PLACE, outcome="succeeded") == 1
+    assert await value(m, "stagewatch_terminations_total", **PLACE, outcome="failed") == 0
+    assert await value(m, "stagewatch_partial_failures_total", **PLACE) == 1
+    body, _ = await m.render(OPENMETRICS)
+    [line] = [line for line in body.decode().splitlines() if line.startswith("stagewatch_partial_failures_total")]
+    assert f'# {{instance="{KEY.id}"}} 1.0' in line
+
+
 @pytest.mark.parametrize(
     ("event", "name", "more"),
     [
         (Lost(at=AT, key=KEY, before=Phase.RUNNING), "stagewatch_lost_total", {}),
+        (PartiallyFailed(at=AT, key=KEY, failed=2, workers=5), "stagewatch_partial_failures_total", {}),
         (
             Contradicted(at=AT, key=KEY, phase=Phase.FAILED, said="Running"),
             "stagewatch_contradictions_total",
