@@ -19,15 +19,16 @@ def numbered(track: Track, got: Seen, lingers: timedelta) -> Seen:
     """
     if _is_of_an_earlier_run(track, got):
         return replace(got, attempt=track.attempt - 1)
-    attempt, before = track.attempt, track.ended_before
+    attempt, before, at = track.attempt, track.ended_before, got.at
     if _begins_anew(track, got, lingers):
         attempt, before = attempt + 1, track.ended_at
+        at = max(at, track.observed_at or at)  # an end that is told late makes nothing older news
     started = got.started_at
     if started is not None and before is not None and started < before:
         started = None
     if attempt == got.attempt and started is got.started_at:
         return got
-    return replace(got, attempt=attempt, started_at=started)
+    return replace(got, attempt=attempt, at=at, started_at=started)
 
 
 def has_ended_again(track: Track, got: Seen) -> bool:

@@ -226,7 +226,6 @@ def _restart(track: Track, got: Seen) -> Step:
         created_at=fresh.created_at or track.created_at,
         discovered_at=track.discovered_at,
         ended_before=track.ended_at,
-        observed_at=max(got.at, track.observed_at or got.at),  # an end that was told late makes nothing older news
     )
     restarted = PhaseChanged(at=got.at, key=got.key, before=track.phase, after=new.phase, attempt=new.attempt)
     return new, (*take_back(track, got.at), restarted, *_partial_failure(None, new, got.at))
