@@ -3,6 +3,7 @@
 A command imports what only it needs when it is called: `stagewatch parse` in a pipe must not wait for a web server.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Annotated
 import typer
 
 from monitor import __version__
+from monitor.cli.completing import DEFAULT_URL, complete_key, complete_live_key
 from monitor.cli.exits import FAILED, USAGE, stop_with
-
-DEFAULT_URL = "http://127.0.0.1:9690"
+from monitor.cli.forms import Form, Order
 
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="where to listen")]
 ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="the config file")]
@@ -21,13 +22,21 @@ Seed = Annotated[int, typer.Option(help="the same seed gives the same workload")
 Speed = Annotated[float, typer.Option(min=0.01, max=1000, help="emulated seconds in a second")]
 Url = Annotated[str, typer.Option(envvar="STAGEWATCH_URL", help="address of the daemon")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
-Key = Annotated[str, typer.Argument(help="source/project/id, or a bare id where it is unique")]
+KEY_HELP = "source/project/id, or a bare id where it is unique"
+Key = Annotated[str, typer.Argument(help=KEY_HELP, autocompletion=complete_key)]
+LiveKey = Annotated[str, typer.Argument(help=KEY_HELP, autocompletion=complete_live_key)]
+Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help=KEY_HELP, autocompletion=complete_key)]
+Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="then exit 124")]
+Patience = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="how long the daemon may be away meanwhile")]
 
 app = typer.Typer(name="stagewatch", pretty_exceptions_enable=False)
 
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal knows every name's letters
     try:
         app()
         sys.stdout.flush()
@@ -108,12 +117,15 @@ def list_instances(
     phase: Annotated[str, typer.Option(help="only these phases, with commas between")] = "",
     owner: Annotated[str, typer.Option(help="only this owner")] = "",
     q: Annotated[str, typer.Option("-q", help="a part of an id, a name or an owner")] = "",
+    sort: Annotated[Order | None, typer.Option(help="default: as they were discovered, newest first")] = None,
+    follow: Annotated[bool, typer.Option("--watch", help="go on showing what changes, until Ctrl-C")] = False,
 ) -> None:
     """List instances, newest first."""
-    from monitor.cli.asking import print_instances
+    from monitor.cli.listing import print_instances, watch_instances
 
     asked = {"source": source, "project": project, "phase": phase, "owner": owner, "q": q}
-    print_instances(url, {name: value for name, value in asked.items() if value}, as_json=as_json)
+    filters = {name: value for name, value in asked.items() if value}
+    (watch_instances if follow else print_instances)(url, filters, order=sort, as_json=as_json)
 
 
 @app.command()
@@ -122,3 +134,65 @@ def show(key: Key, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     from monitor.cli.asking import print_instance
 
     print_instance(url, key, as_json=as_json)
+
+
+@app.command()
+def watch(
+    keys: Keys, url: Url = DEFAULT_URL, timeout: Timeout = None, patience: Patience = 600, as_json: AsJson = False
+) -> None:
+    """Show stages as they work, until all have ended; exit as `wait` does.
+
+    On a terminal that is a bar for each stage, elsewhere a progress line for each change.
+    """
+    from monitor.cli.watching import watch as watch_all
+
+    watch_all(url, keys, seconds=timeout, patience=patience, as_json=as_json)
+
+
+@app.command()
+def wait(
+    keys: Keys, url: Url = DEFAULT_URL, timeout: Timeout = None, patience: Patience = 600, as_json: AsJson = False
+) -> None:
+    """Wait until all have ended, also over restarts of the daemon.
+
+    Exit 0 if all succeeded; 1 if any failed, was cancelled, or is lost, which is one that the service forgot without
+    saying how it ended; 2 if the daemon cannot be asked or does not know a KEY; 124 on --timeout.
+    """
+    from monitor.cli.waiting import wait_for
+
+    wait_for(url, keys, seconds=timeout, patience=patience, as_json=as_json)
+
+
+@app.command()
+def stop(key: LiveKey, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Ask the service to end an instance."""
+    from monitor.cli.asking import stop_instance
+
+    stop_instance(url, key, as_json=as_json)
+
+
+@app.command()
+def results(
+    key: Key,
+    url: Url = DEFAULT_URL,
+    task: Annotated[str | None, typer.Option(help="only of this task")] = None,
+    form: Annotated[Form | None, typer.Option("--format", help="default: table on a terminal, else csv")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the results of its tasks."""
+    from monitor.cli.results import print_results
+
+    print_results(url, key, task, Form.JSON if as_json else form)
+
+
+@app.command()
+def logview(
+    key: Key,
+    url: Url = DEFAULT_URL,
+    hours: Annotated[int, typer.Option(min=1, max=168, help="how long the address is good for")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Print a fresh address of the service's own page about an instance. It may hold a token."""
+    from monitor.cli.asking import print_logview
+
+    print_logview(url, key, hours, as_json=as_json)

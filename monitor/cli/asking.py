@@ -1,66 +1,84 @@
-"""`stagewatch ls` and `stagewatch show`: what a running daemon knows, for a terminal or as JSON."""
+"""Questions to a running daemon: how every command asks, and the commands that ask once."""
 
-import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import anyio
+import msgspec
 
-from monitor.cli.exits import USAGE, plain, stop_with
-from monitor.client import ClientError, Json, Stagewatch
+from monitor.cli.exits import INTERRUPTED, USAGE, stop_with
+from monitor.client import ClientError, Instance, Stagewatch
+from monitor.client.feed import PATIENCE
+from monitor.core.text import plain
+
+T = TypeVar("T")
 
 
-def print_instances(url: str, filters: Mapping[str, str], *, as_json: bool) -> None:
-    """One line each, newest first."""
+def ask(url: str, question: Callable[[Stagewatch], Awaitable[T]], *, patience: float = PATIENCE) -> T:
+    """Ask; what goes wrong on the way is one line on stderr."""
 
-    async def ask(daemon: Stagewatch) -> None:
-        async for instance in daemon.instances(filters):
-            print(json.dumps(instance, ensure_ascii=False) if as_json else _row(instance))
+    async def asking() -> T:
+        async with Stagewatch(url, patience=patience) as daemon:
+            return await question(daemon)
 
-    _ask(url, ask)
+    try:
+        return anyio.run(asking)
+    except ClientError as error:
+        stop_with(plain(str(error)), USAGE)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def print_json(value: object) -> None:
+    """One object a line, for programs; flushed, because who reads may wait for it."""
+    print(msgspec.json.encode(value).decode(), flush=True)
 
 
 def print_instance(url: str, key: str, *, as_json: bool) -> None:
     """Everything about one."""
 
-    async def ask(daemon: Stagewatch) -> None:
+    async def show(daemon: Stagewatch) -> None:
         instance = await daemon.instance(key)
-        print(json.dumps(instance, ensure_ascii=False, indent=2) if as_json else "\n".join(_page(instance)))
+        if as_json:
+            print(msgspec.json.format(msgspec.json.encode(instance), indent=2).decode())
+        else:
+            print("\n".join(_page(instance)))
 
-    _ask(url, ask)
-
-
-def _ask(url: str, question: Callable[[Stagewatch], Awaitable[None]]) -> None:
-    async def asking() -> None:
-        async with Stagewatch(url) as daemon:
-            await question(daemon)
-
-    try:
-        anyio.run(asking)
-    except ClientError as error:
-        stop_with(str(error), USAGE)
+    ask(url, show)
 
 
-def _row(instance: Json) -> str:
-    progress = instance["progress"]
-    share = "   -" if progress is None else f"{progress:4.0%}"
-    what = plain(instance["name"] or "")
-    failure = instance["failure"]
-    why = plain(f"{failure['code']} {failure['message']}"[:80]) if failure else ""
-    return f"{instance['phase']:<10} {share}  {instance['key']}  {plain(instance['owner'])}  {what}  {why}".rstrip()
-
-
-def _page(instance: Json) -> Iterator[str]:
-    yield instance["key"]
+def _page(it: Instance) -> Iterator[str]:
+    yield plain(it.key)
     for field in ("name", "owner", "phase", "native_status", "progress", "created_at", "started_at", "ended_at"):
-        if instance[field] not in (None, ""):
-            yield f"  {field:<14} {plain(str(instance[field]))}"
-    for task in instance["tasks"]:
-        yield f"  {plain(task['name'])} ({task['type']}) {task['phase'] or ''}"
-        for stage in task["stages"]:
-            done = f"{stage['percent']}%" if stage["percent"] is not None else stage["status"] or ""
-            backups = f" (+{stage['backups']} backups)" if stage["backups"] else ""
-            counts = f"{stage['running']}/{stage['terminated']}/{stage['total']}"
-            yield f"    {plain(stage['name']):<28} {counts}{backups} {done}"
-    if failure := instance["failure"]:
-        yield f"  failed in {plain(failure['task'])}: {plain(failure['code'])} ({failure['category']})"
-        yield f"    {plain(failure['message'])}"
+        value = getattr(it, field)
+        if value not in {None, ""}:
+            yield f"  {field:<14} {plain(str(value))}"
+    for task in it.tasks:
+        yield f"  {plain(task.name)} ({plain(task.type)}) {task.phase or ''}"
+        for stage in task.stages:
+            done = f"{stage.percent}%" if stage.percent is not None else plain(stage.status or "")
+            backups = f" (+{stage.backups} backups)" if stage.backups else ""
+            yield f"    {plain(stage.name):<28} {stage.running}/{stage.terminated}/{stage.total}{backups} {done}"
+    if failure := it.failure:
+        yield f"  failed in {plain(failure.task)}: {plain(failure.code)} ({failure.category})"
+        yield f"    {plain(failure.message)}"
+
+
+def stop_instance(url: str, key: str, *, as_json: bool) -> None:
+    """Have it ended. The service takes its time: `wait` knows when it is over."""
+
+    async def stop(daemon: Stagewatch) -> None:
+        instance = await daemon.stop(key)
+        print_json(instance) if as_json else print(f"{plain(instance.key)} was asked to stop")
+
+    ask(url, stop)
+
+
+def print_logview(url: str, key: str, hours: int, *, as_json: bool) -> None:
+    """A fresh address of the service's own page."""
+
+    async def show(daemon: Stagewatch) -> None:
+        address = await daemon.logview(key, hours=hours)
+        print_json({"url": address}) if as_json else print(plain(address))
+
+    ask(url, show)

@@ -12,9 +12,10 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from monitor.app import CannotListenError, Outside, serve
-from monitor.cli.exits import FAILED, plain, stop_with
+from monitor.cli.exits import FAILED, stop_with
 from monitor.cli.running import CannotStartError, check_address, run
 from monitor.config import Config, ConfigError, load
+from monitor.core.text import plain
 from monitor.demo import demo
 from monitor.logs import Mask, set_up
 from monitor.storage.base import StorageError

@@ -3,8 +3,10 @@
 import sys
 from typing import NoReturn
 
-FAILED = 1  # the config or the address is at fault
+FAILED = 1  # the config or the address is at fault; what was waited for did not succeed
 USAGE = 2  # also: the daemon cannot be reached, the key is unknown
+TIMED_OUT = 124  # as `timeout` of coreutils has it
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 CRASHED = 70  # EX_SOFTWARE: the daemon stopped because it could not keep its promises
 
 
@@ -12,8 +14,3 @@ def stop_with(message: str, code: int) -> NoReturn:
     """End the process. A message of several lines speaks for itself."""
     print(message if "\n" in message else f"stagewatch: {message}", file=sys.stderr)
     raise SystemExit(code)
-
-
-def plain(text: str) -> str:
-    """A name with control characters in it must not play with the terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -17,7 +17,7 @@ async def test_every_page_is_read() -> None:
     """More instances than one answer holds come one by one, newest first, each once."""
     tracks = [track(f"i{number:04}") for number in range(2_345)]
     async with open_desk(*tracks) as desk, Stagewatch(desk.url) as daemon:
-        ids = [instance["id"] async for instance in daemon.instances()]
+        ids = [instance.id async for instance in daemon.instances()]
     assert ids == [one.key.id for one in reversed(tracks)]
 
 
@@ -26,7 +26,7 @@ async def test_filters_are_the_servers() -> None:
     """What is asked for is what comes."""
     tracks = staged("a", 3), failed("b"), track("c", Phase.SUCCEEDED)
     async with open_desk(*tracks) as desk, Stagewatch(desk.url) as daemon:
-        found = [one["id"] async for one in daemon.instances({"phase": "failed,succeeded", "q": "B"})]
+        found = [one.id async for one in daemon.instances(phase="failed,succeeded", q="B")]
     assert found == ["b"]
 
 
@@ -38,8 +38,8 @@ async def test_one_instance(name: str) -> None:
         whole = await daemon.instance("warehouse/analytics/i1")
         bare = await daemon.instance("i1")
     assert whole == bare
-    assert whole["name"] == name
-    assert whole["failure"]["code"] == "ODPS-0130131"
+    assert whole.name == name
+    assert whole.failure.code == "ODPS-0130131"
 
 
 @pytest.mark.asyncio
@@ -58,7 +58,7 @@ async def test_bad_filter() -> None:
     """So are they where a filter is wrong."""
     async with open_desk() as desk, Stagewatch(desk.url) as daemon:
         with pytest.raises(ClientError, match="exploded") as caught:
-            _ = [one async for one in daemon.instances({"phase": "exploded"})]
+            _ = [one async for one in daemon.instances(phase="exploded")]
     assert caught.value.code == "bad_request"
 
 

@@ -1,0 +1,80 @@
+"""`stagewatch wait`: until all have ended. Also what `watch` shares with it: the deadline and the exit code."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import NoReturn
+
+from monitor.cli.asking import ask, print_json
+from monitor.cli.exits import FAILED, TIMED_OUT, stop_with
+from monitor.client import Away, Back, News, Outcome, Stagewatch
+from monitor.client.words import ending
+from monitor.core.text import plain
+
+
+def wait_for(url: str, keys: Sequence[str], *, seconds: float | None, patience: float, as_json: bool) -> NoReturn:
+    """Print each outcome as it comes. The process ends with 0 if all succeeded."""
+
+    def ended(outcome: Outcome) -> None:
+        print_json(as_object(outcome)) if as_json else print(told(outcome), flush=True)
+
+    async def wait(daemon: Stagewatch) -> list[Outcome]:
+        return await follow(daemon, keys, seconds=seconds, detail=False, status=say_whether_connected, ended=ended)
+
+    finish(ask(url, wait, patience=patience))
+
+
+async def follow(
+    daemon: Stagewatch,
+    keys: Iterable[str],
+    *,
+    seconds: float | None,
+    detail: bool,
+    status: Callable[[News], None],
+    ended: Callable[[Outcome], None],
+) -> list[Outcome]:
+    """Everybody's outcome, told as it comes; past the deadline the process ends with 124."""
+    waiting = dict.fromkeys([(await daemon.instance(key)).key for key in keys])
+    outcomes: list[Outcome] = []
+    try:
+        async with asyncio.timeout(seconds), aclosing(daemon.outcomes(waiting, detail=detail, status=status)) as coming:
+            async for outcome in coming:
+                del waiting[outcome.key]
+                outcomes.append(outcome)
+                ended(outcome)
+    except TimeoutError:
+        stop_with(f"not over after {seconds:g} s: {', '.join(map(plain, waiting))}", TIMED_OUT)
+    return outcomes
+
+
+def finish(outcomes: Iterable[Outcome]) -> NoReturn:
+    """Failed, cancelled and lost are no success: of what is lost nobody knows how it ended."""
+    raise SystemExit(0 if all(outcome.succeeded for outcome in outcomes) else FAILED)
+
+
+def told(outcome: Outcome) -> str:
+    """One line for people."""
+    return plain(f"{outcome.key} {ending(outcome)}")
+
+
+def as_object(outcome: Outcome) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "key": outcome.key,
+        "phase": outcome.phase,
+        "succeeded": outcome.succeeded,
+        "attempt": outcome.attempt,
+        "progress": outcome.progress,
+        "duration": outcome.duration,
+        "failure": outcome.failure,
+    }
+
+
+def say_whether_connected(news: News) -> None:
+    """On stderr: who waits in a script may look there."""
+    match news:
+        case Away(reason=reason):
+            print(f"stagewatch: reconnecting: {plain(reason)}", file=sys.stderr, flush=True)
+        case Back():
+            print("stagewatch: connected again", file=sys.stderr, flush=True)
