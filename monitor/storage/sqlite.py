@@ -31,7 +31,7 @@ from monitor.storage.base import (
     StorageError,
 )
 from monitor.storage.section import SqliteSection
-from monitor.storage.sqlite_file import SqliteFile, connect_reader, explained, pragma
+from monitor.storage.sqlite_file import LostFileError, SqliteFile, connect_reader, explained, pragma
 from monitor.storage.tail import Tail
 from monitor.storage.thread import Worker
 
@@ -78,6 +78,7 @@ class SqliteStorage:
         self._tail = Tail()
         self._order = Lock()  # batches are published in the order in which they were written
         self._refusal = ""
+        self._closed = False
 
     @property
     def path(self) -> Path:
@@ -108,7 +109,8 @@ class SqliteStorage:
                 except StorageError:
                     raise
                 except BaseException:
-                    self._refusal = "a commit was left before its outcome was known: start again to read what was kept"
+                    text = "a commit was left before its outcome was known: start again to read what was kept"
+                    self._refusal = f"{self.path}: {text}"
                     raise
             self._tail.publish(batch)
 
@@ -169,9 +171,10 @@ class SqliteStorage:
 
     async def aclose(self) -> None:
         """Finish what is under way and close; a second time does nothing."""
-        if self._refusal == _CLOSED:
+        if self._closed:
             return
-        self._refusal = _CLOSED
+        self._closed = True
+        self._refusal = f"{self.path}: the store is closed: open it again"
         self._tail.seal()
         await self._reader.run(self._queries.close)
         await self._writer.run(self._file.close)  # the last to close folds the log into the file
@@ -180,26 +183,23 @@ class SqliteStorage:
         # `work` does an amount and says whether there is more; other jobs of the writer get their turn in between.
         amount, more = 32, True
         while more:
-            more, seconds = await self._run(partial(_timed, work, amount))
+            more, seconds = await self._run(self._writer, partial(_timed, work, amount))
             amount = next_amount(amount, seconds)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        self._check()
-        return await self._reader.run(lambda: explained(self.path, lambda: question(self._queries)))
+        return await self._run(self._reader, lambda: explained(self.path, lambda: question(self._queries)))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run(lambda: self._file.transact(work))
+        return await self._run(self._writer, lambda: self._file.transact(work))
 
-    async def _run(self, job: Callable[[], T]) -> T:
-        self._check()
-        return await self._writer.run(job)
-
-    def _check(self) -> None:
+    async def _run(self, worker: Worker, job: Callable[[], T]) -> T:
         if self._refusal:
-            raise StorageError(f"{self.path}: {self._refusal}")
-
-
-_CLOSED = "the store is closed: open it again"
+            raise StorageError(self._refusal)
+        try:
+            return await worker.run(job)
+        except LostFileError as error:
+            self._refusal = str(error)
+            raise
 
 
 def next_amount(amount: int, seconds: float) -> int:

@@ -3,9 +3,11 @@
 Nothing here ever deletes or replaces a file: what to do with a damaged one is the operator's decision.
 """
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +26,10 @@ PRAGMAS = (
     "cache_size = -16384",  # KiB
     "journal_size_limit = 67108864",  # after a burst, the write-ahead log shrinks to this
 )
+
+
+class LostFileError(StorageError):
+    """The file is not what it was, and no later try will find it better: nothing more must be kept in it."""
 
 
 def read_steps(text: str) -> tuple[str, ...]:
@@ -48,7 +54,7 @@ def explain(error: Exception, path: Path) -> StorageError:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             text = f"{path} is locked by another program: close it (`fuser {path}` names it)"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            text = damaged(path, str(error))
+            return LostFileError(damaged(path, str(error)))
         case sqlite3.SQLITE_CANTOPEN:
             text = f"{path} cannot be opened: check that its folder exists and that this user may write there"
         case sqlite3.SQLITE_IOERR:
@@ -94,6 +100,9 @@ class SqliteFile:
             self.db = explained(self.path, lambda: connect(self.path, patience))
             try:
                 explained(self.path, lambda: self._prepare(steps))
+                # The log is there from the first reading on, and under the same name until the file is closed.
+                log = self.path.with_name(f"{self.path.name}-wal")
+                self._whole = {path: explained(self.path, partial(_identity, path)) for path in (self.path, log)}
             except BaseException:
                 self.db.close()
                 raise
@@ -105,6 +114,7 @@ class SqliteFile:
         """Run the work in one transaction: all of it is kept, or StorageError is raised and none of it is."""
 
         def job() -> T:
+            self._require_files()
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self.db)
@@ -126,6 +136,15 @@ class SqliteFile:
         """Close the file, then let others have it."""
         self.db.close()
         self._owner.close()
+
+    def _require_files(self) -> None:
+        # SQLite writes on into a file that has no name any more, and nobody would find it again.
+        for path, identity in self._whole.items():
+            if _identity(path) != identity:
+                raise LostFileError(
+                    f"{path} was deleted, moved away or replaced while the daemon ran: put it back, or leave it, and "
+                    f"start again; what is not there then is read from the services as far as they still list it"
+                )
 
     def _take(self) -> sqlite3.Connection:
         # A lock that SQLite holds on a file beside ours: the system lets go of it when the process dies, however it
@@ -181,6 +200,15 @@ class SqliteFile:
         found = pragma(self.db, "quick_check(1)")
         if found != "ok":
             raise StorageError(damaged(self.path, str(found).replace("\n", " ")))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of its name; nothing's is (0, 0)."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - in every commit: half the price
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def _locate(path: Path) -> Path:

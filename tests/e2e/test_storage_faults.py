@@ -20,6 +20,7 @@ from tests.e2e.receiver import receiving
 from tests.e2e.workload import phases, submit
 
 NEVER_BEGAN, BROKE_OFF = 1, 70
+DAMAGED = "is damaged or is no database .*: move it away"
 # Rights do not bind root, unless it gives up the power to pass them by.
 WITHOUT_POWER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
@@ -81,7 +82,7 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path, store: Path, fault: Callab
     before = store.read_bytes()
     done = refused(file)
     assert done.returncode == NEVER_BEGAN
-    check_last_words(done.stdout, store, r"is damaged or is no database .*: move it away")
+    check_last_words(done.stdout, store, DAMAGED)
     assert store.read_bytes() == before
 
 
@@ -188,6 +189,50 @@ async def test_a_store_that_fails_later(tmp_path: Path, store: Path, trouble: st
             words = {"locked": "is locked by another program: close it", "no room": "the disk under .*check its space"}
             check_last_words(daemon.output, store, words[trouble])
             check_whole(store)
+            with running(["serve", "--config", str(file)]) as daemon:
+                await eventually(lambda: phases(http, daemon.url), lambda found: found == expected)
+                await receiver.until(100)
+                assert daemon.end() == 0
+            check_whole(store)
+    told = [body["alerts"][0]["labels"]["instance"] for _, body in receiver.requests]
+    assert sorted(set(told)) == sorted(instance for instance, phase in expected.items() if phase == "failed")
+
+
+def move_away(store: Path) -> None:
+    """As the daemon's last words say."""
+    for path in store.parent.glob(f"{store.name}*"):
+        path.rename(path.with_name(f"away-{path.name}"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("trouble", ["file deleted", "log deleted", "overwritten"])
+async def test_a_store_that_is_lost_later(tmp_path: Path, store: Path, trouble: str) -> None:
+    """Somebody deletes or overwrites a file under the daemon: it breaks off and says which and what to do. The next one
+    goes on from what is left, or from nothing, and finds everything that the service lists."""
+    file, log = tmp_path / "stagewatch.yaml", store.with_name(f"{store.name}-wal")
+    async with receiving() as receiver, aiohttp.ClientSession() as http:
+        with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
+            file.write_text(config(emulator.url, store=store, hook=receiver.url))
+            expected = dict.fromkeys(await submit(http, emulator.url, 20, seconds=1), "succeeded")
+            with running(["serve", "--config", str(file)]) as daemon:
+                await eventually(lambda: phases(http, daemon.url), lambda found: found == expected)
+                assert daemon.end() == 0  # so that all is in the file, and nothing in the log or in memory
+            with running(["serve", "--config", str(file)]) as daemon:
+                if trouble == "overwritten":
+                    overwrite(store)
+                else:
+                    (log if trouble == "log deleted" else store).unlink()
+                expected |= dict.fromkeys(await submit(http, emulator.url, 100, seconds=1, outcome="failed"), "failed")
+                await break_off(daemon)
+            if trouble == "overwritten":
+                check_last_words(daemon.output, store, DAMAGED)
+                move_away(store)
+            else:
+                check_last_words(
+                    daemon.output, store, "was deleted, moved away or replaced .*: put it back, or leave it"
+                )
+            if trouble == "log deleted":
+                check_whole(store)
             with running(["serve", "--config", str(file)]) as daemon:
                 await eventually(lambda: phases(http, daemon.url), lambda found: found == expected)
                 await receiver.until(100)

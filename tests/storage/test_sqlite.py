@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -283,6 +283,58 @@ async def test_damage_that_shows_later_is_named(section: SqliteSection) -> None:
         await storage._writer.run(lambda: storage._file.db.execute("UPDATE track SET body = x'c1'"))
         with pytest.raises(StorageError, match="a record that this release cannot read"):
             await storage.load()
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"\xa5" * path.stat().st_size)
+
+
+def spoil(path: Path) -> None:
+    """Page 1 is whole, and nothing behind it."""
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", [overwrite, spoil])
+@pytest.mark.parametrize("what", ["commit", "query"])
+async def test_damage_while_it_runs_ends_it(section: SqliteSection, fault: Callable[[Path], None], what: str) -> None:
+    """Whoever comes across it, the store says so, and keeps nothing more."""
+    async with open_sqlite(section) as storage:
+        await storage.commit(Batch(save=tuple(track(number, "x" * 2000) for number in range(1000))))
+
+        def forget_pages() -> None:
+            storage._file.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if what == "commit":  # else the writer has all of it in memory, and notices nothing
+                storage._file.db.execute("PRAGMA shrink_memory")
+
+        await storage._writer.run(forget_pages)
+        fault(section.path)
+        damaged = f"{section.path} is damaged or is no database .*: move it away"
+        if what == "query":
+            with pytest.raises(StorageError, match=damaged):
+                await storage.load()
+        with pytest.raises(StorageError, match=damaged):
+            await storage.commit(Batch(save=(track(500),), alerts=(alert(),)))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fate", ["deleted", "replaced"])
+@pytest.mark.parametrize("which", ["", "-wal"], ids=["file", "log"])
+async def test_a_file_that_is_taken_away_ends_it(section: SqliteSection, fate: str, which: str) -> None:
+    """SQLite would go on to write where nobody finds it again. What was kept before the log went is kept."""
+    victim = section.path.with_name(section.path.name + which)
+    async with open_sqlite(section) as storage:
+        await storage.commit(Batch(save=(track(1),)))
+        victim.rename(section.path.with_name("away"))
+        if fate == "replaced":
+            victim.touch()
+        words = f"{victim} was deleted, moved away or replaced while the daemon ran: .*start again"
+        with pytest.raises(StorageError, match=words):
+            await storage.commit(Batch(save=(track(2),)))
+        with pytest.raises(StorageError, match=words):
+            await storage.claim("ops", 1, AT, MINUTE, "courier")
+    async with open_sqlite(section) as storage:
+        assert await storage.load() == ([track(1)] if which else [])
 
 
 @pytest.mark.asyncio
