@@ -8,8 +8,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from monitor.emulator.batchcompute.levers import Levers as BatchLevers
+from monitor.emulator.batchcompute.levers import NewJobs
+from monitor.emulator.batchcompute.service import BatchCompute
 from monitor.emulator.errors import ServiceError
-from monitor.emulator.faults import FAULTS, Setting
+from monitor.emulator.faults import Setting
 from monitor.emulator.instances import Instance
 from monitor.emulator.jobs import DEFAULT_PRIORITY
 from monitor.emulator.scenario import SCENARIOS, Recipe
@@ -39,9 +42,9 @@ class ClockChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     advance: float = 0.0
 
 
-def build_app(service: MaxCompute, faults: Switchboard) -> web.Application:
-    """The levers of one service."""
-    levers, switches = _Levers(service), _Switches(faults)
+def build_app(service: MaxCompute, batch: BatchCompute, faults: Switchboard) -> web.Application:
+    """The levers of both services."""
+    levers, jobs, switches = _Levers(service, batch), _Jobs(batch), _Switches(faults)
     app = web.Application(middlewares=[_local_only()])
     app.router.add_get("/requests", levers.requests)
     app.router.add_delete("/requests", levers.forget_requests)
@@ -50,6 +53,9 @@ def build_app(service: MaxCompute, faults: Switchboard) -> web.Application:
     app.router.add_post("/instances", levers.create)
     app.router.add_post("/instances/{id}/vanish", levers.hide)
     app.router.add_post("/instances/{id}/restore", levers.restore)
+    app.router.add_post("/jobs", jobs.create)
+    app.router.add_post("/jobs/{id}/vanish", jobs.hide)
+    app.router.add_post("/jobs/{id}/restore", jobs.restore)
     app.router.add_get("/faults", switches.report)
     app.router.add_post("/faults", switches.switch_on)
     app.router.add_delete("/faults", switches.switch_off)
@@ -58,8 +64,9 @@ def build_app(service: MaxCompute, faults: Switchboard) -> web.Application:
 
 
 class _Levers:
-    def __init__(self, service: MaxCompute) -> None:
+    def __init__(self, service: MaxCompute, batch: BatchCompute) -> None:
         self._service = service
+        self._batch = batch
 
     async def requests(self, _request: web.Request) -> web.Response:
         return web.json_response(self._service.log.report())
@@ -74,12 +81,14 @@ class _Levers:
 
     async def turn_clock(self, request: web.Request) -> web.Response:
         change = await _read(request, ClockChange)
-        clock = self._service.clock
 
         def turn() -> None:
+            clocks = (self._service.clock, self._batch.clock)
             if change.speed is not None:
-                clock.set_speed(change.speed)
-            clock.advance(change.advance)
+                for clock in clocks:
+                    clock.set_speed(change.speed)
+            for clock in clocks:
+                clock.advance(change.advance)
 
         try:
             self._service.book.turn_clock(turn)
@@ -120,6 +129,22 @@ class _Levers:
         return instance
 
 
+class _Jobs:
+    def __init__(self, batch: BatchCompute) -> None:
+        self._levers = BatchLevers(batch)
+
+    async def create(self, request: web.Request) -> web.Response:
+        return web.json_response({"ids": await self._levers.create(await _read(request, NewJobs))}, status=201)
+
+    async def hide(self, request: web.Request) -> web.Response:
+        self._levers.hide(request.match_info["id"])
+        return web.Response(status=204)
+
+    async def restore(self, request: web.Request) -> web.Response:
+        self._levers.show(request.match_info["id"])
+        return web.Response(status=204)
+
+
 class _Switches:
     def __init__(self, faults: Switchboard) -> None:
         self._faults = faults
@@ -128,13 +153,18 @@ class _Switches:
         return web.json_response(self._faults.report())
 
     async def switch_on(self, request: web.Request) -> web.Response:
-        self._faults.switch_on(await _read(request, Setting, f"; faults are {', '.join(FAULTS)}"))
+        setting = await _read(request, Setting, f"; faults are {', '.join(self._faults.names())}")
+        try:
+            self._faults.switch_on(setting)
+        except ValueError as error:
+            raise ServiceError(400, "bad_request", str(error)) from None
         return await self.report(request)
 
     async def switch_off(self, request: web.Request) -> web.Response:
         fault = request.match_info.get("fault")
-        if fault is not None and fault not in FAULTS:
-            raise ServiceError(404, "not_found", f"no fault '{fault}'; faults are {', '.join(FAULTS)}")
+        names = self._faults.names()
+        if fault is not None and fault not in names:
+            raise ServiceError(404, "not_found", f"no fault '{fault}'; faults are {', '.join(names)}")
         self._faults.switch_off(fault)
         return web.Response(status=204)
 

@@ -1,7 +1,8 @@
 """Faults on purpose: what a client must bear, in the form in which it comes over the wire.
 
-Each is one function in the table `FAULTS`: it answers in the service's place, or spoils what the service says. Which
-are on, and whom they hit, is the switchboard's business.
+Each is one function: it answers in the service's place, or spoils what the service says. Which are on, and whom they
+hit, is the switchboard's business. `FAULTS` are those of MaxCompute; what has the same form in every service is public,
+and stands in the tables of the others too.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from random import Random
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from xml.sax.saxutils import unescape
 
 import msgspec
@@ -30,17 +31,19 @@ OF_INSTANCES = (*QUESTIONS, "stop", "put_info")
 OF_PROJECTS = ("submit", "project", "authorization", "tunnel", "logs", "tenants", "logview_host", "webconsole_host")
 OPERATIONS = (*LISTINGS, *OF_INSTANCES, *OF_PROJECTS)
 _SPACE = b" " * 2**18
+ServiceName: TypeAlias = Literal["maxcompute", "batchcompute"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST faults`: which fault, where, how often, and for how many real seconds (until told, if null).
 
-    Without `operations` it hits all that it can. `share` is how many of their requests it hits. `delay` and
-    `retry_after` are seconds; `offset` is by how many seconds the service's clock is ahead; `mebibytes` is the size of
-    a huge body.
+    Without `service` it hits all that know it, without `operations` all of theirs that it can. `share` is how many of
+    their requests it hits. `delay` and `retry_after` are seconds; `offset` is by how many the service's clock is ahead;
+    `mebibytes` is the size of a huge body.
     """
 
     fault: str
+    service: ServiceName | None = None
     operations: tuple[str, ...] = ()
     share: float = 1.0
     seed: int = 0
@@ -51,12 +54,6 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mebibytes: int = 64
 
     def __post_init__(self) -> None:
-        if self.fault not in FAULTS:
-            raise ValueError(f"fault must be one of {', '.join(FAULTS)}, not '{self.fault}'")
-        allowed = FAULTS[self.fault].operations
-        for operation in self.operations:
-            if operation not in allowed:
-                raise ValueError(f"operations of {self.fault} are {', '.join(allowed)}, not '{operation}'")
         if not 0 < self.share <= 1:
             raise ValueError("share must be above 0 and at most 1")
         if self.seconds is not None and not 0 < self.seconds < inf:
@@ -92,18 +89,21 @@ class Fault:
 # --- the service is slow, away, or wants less -------------------------------------------------------------------------
 
 
-async def _latency(hit: Hit) -> web.StreamResponse:
+async def latency(hit: Hit) -> web.StreamResponse:
+    """The true answer, later."""
     await asyncio.sleep(hit.setting.delay)
     return await hit.answer()
 
 
-async def _bad_gateway(hit: Hit) -> web.StreamResponse:
+async def bad_gateway(hit: Hit) -> web.StreamResponse:
+    """Something in front of the service cannot reach it."""
     titles = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
     status = hit.chance.choice(tuple(titles))
     return _gateway_page(status, titles[status], "Sorry, the page you are looking for is currently unavailable.")
 
 
-async def _too_many_requests(hit: Hit) -> web.StreamResponse:
+async def too_many_requests(hit: Hit) -> web.StreamResponse:
+    """Something in front of the service names a time to come back."""
     page = _gateway_page(429, "Too Many Requests", "Please try again later.")
     page.headers["Retry-After"] = str(hit.setting.retry_after)
     return page
@@ -125,7 +125,7 @@ async def _expired_token(hit: Hit) -> web.StreamResponse:
     )
 
 
-async def _clock_skew(hit: Hit) -> web.StreamResponse:
+async def clock_skew(hit: Hit) -> web.StreamResponse:
     """The switchboard has turned the clock: its time stands in dates, and signatures are judged by it."""
     return await hit.answer()
 
@@ -143,7 +143,8 @@ def _gateway_page(status: int, title: str, text: str) -> web.Response:
 # --- the answer does not arrive whole, or is something else -----------------------------------------------------------
 
 
-async def _reset(hit: Hit) -> web.StreamResponse:
+async def reset(hit: Hit) -> web.StreamResponse:
+    """The connection breaks in the middle of a body."""
     response = await hit.answer()
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return response
@@ -158,7 +159,8 @@ async def _reset(hit: Hit) -> web.StreamResponse:
     return torn
 
 
-async def _huge_body(hit: Hit) -> web.StreamResponse:
+async def huge_body(hit: Hit) -> web.StreamResponse:
+    """White space without end, where the document allows it."""
     response = await hit.answer()
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return response
@@ -176,17 +178,18 @@ async def _huge_body(hit: Hit) -> web.StreamResponse:
     return huge
 
 
-async def _truncated(hit: Hit) -> web.StreamResponse:
-    return await _spoil(hit, lambda body: body[: int(len(body) * hit.chance.uniform(0.2, 0.8))])
+async def truncated(hit: Hit) -> web.StreamResponse:
+    """Good HTTP around half a document."""
+    return await spoil(hit, lambda body: body[: int(len(body) * hit.chance.uniform(0.2, 0.8))])
 
 
 async def _entity_bomb(hit: Hit) -> web.StreamResponse:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-    return await _spoil(hit, lambda body: _declare(body, f'<!ENTITY l0 "ha ha ha ">{entities}', "&l9;"))
+    return await spoil(hit, lambda body: _declare(body, f'<!ENTITY l0 "ha ha ha ">{entities}', "&l9;"))
 
 
 async def _external_entity(hit: Hit) -> web.StreamResponse:
-    return await _spoil(hit, lambda body: _declare(body, '<!ENTITY own SYSTEM "file:///etc/hostname">', "&own;"))
+    return await spoil(hit, lambda body: _declare(body, '<!ENTITY own SYSTEM "file:///etc/hostname">', "&own;"))
 
 
 async def _wrong_content(hit: Hit) -> web.StreamResponse:
@@ -202,7 +205,7 @@ async def _wrong_content(hit: Hit) -> web.StreamResponse:
     return web.Response(text=text, content_type=kind)
 
 
-async def _spoil(hit: Hit, change: Callable[[bytes], bytes]) -> web.StreamResponse:
+async def spoil(hit: Hit, change: Callable[[bytes], bytes]) -> web.StreamResponse:
     """The service's answer with another body. An answer that is on its way already stays as it is."""
     response = await hit.answer()
     if isinstance(response, web.Response) and isinstance(response.body, bytes):
@@ -224,20 +227,20 @@ def _declare(body: bytes, entities: str, reference: str) -> bytes:
 
 
 async def _repeated_marker(hit: Hit) -> web.StreamResponse:
-    return await _spoil(hit, lambda body: _mark(body, "1"))
+    return await spoil(hit, lambda body: _mark(body, "1"))
 
 
 async def _looping_markers(hit: Hit) -> web.StreamResponse:
     asked = hit.request.query.get("marker")
-    return await _spoil(hit, lambda body: _mark(body, "2" if asked == "1" else "1"))
+    return await spoil(hit, lambda body: _mark(body, "2" if asked == "1" else "1"))
 
 
 async def _duplicate_ids(hit: Hit) -> web.StreamResponse:
-    return await _spoil(hit, lambda body: _with_rows(body, lambda rows: [*rows, *rows]))
+    return await spoil(hit, lambda body: _with_rows(body, lambda rows: [*rows, *rows]))
 
 
 async def _vanishing(hit: Hit) -> web.StreamResponse:
-    return await _spoil(
+    return await spoil(
         hit, lambda body: _with_rows(body, lambda rows: [row for row in rows if hit.chance.random() < 0.5])
     )
 
@@ -265,12 +268,12 @@ def _with_rows(body: bytes, change: Callable[[Sequence[str]], Sequence[str]]) ->
 # --- the table: the first stands nearest to the client, the last nearest to the service -------------------------------
 
 FAULTS: Mapping[str, Fault] = {
-    "latency": Fault("answers come `delay` seconds later", _latency),
-    "bad_gateway": Fault("502, 503 or 504 with a gateway's page", _bad_gateway),
-    "too_many_requests": Fault("429 with a gateway's page and Retry-After: `retry_after`", _too_many_requests),
-    "reset": Fault("the connection is reset in the middle of a body", _reset),
-    "huge_body": Fault("`mebibytes` of white space in the document, their number not announced", _huge_body),
-    "truncated": Fault("good HTTP around a document that stops in the middle", _truncated),
+    "latency": Fault("answers come `delay` seconds later", latency),
+    "bad_gateway": Fault("502, 503 or 504 with a gateway's page", bad_gateway),
+    "too_many_requests": Fault("429 with a gateway's page and Retry-After: `retry_after`", too_many_requests),
+    "reset": Fault("the connection is reset in the middle of a body", reset),
+    "huge_body": Fault("`mebibytes` of white space in the document, their number not announced", huge_body),
+    "truncated": Fault("good HTTP around a document that stops in the middle", truncated),
     "entity_bomb": Fault("a document type with entities that multiply to ten gigabytes", _entity_bomb),
     "external_entity": Fault("a document type with an entity from the client's own disk", _external_entity),
     "wrong_content": Fault("200 with a login page, JSON, another document or nothing", _wrong_content),
@@ -282,5 +285,5 @@ FAULTS: Mapping[str, Fault] = {
     "internal_error": Fault("500 InternalServerError in the service's words", _internal_error),
     "flow_exceeded": Fault("400 FlowExceeded in the service's words, and no time is named", _flow_exceeded),
     "expired_token": Fault("whoever brings an STS or bearer token is told that it has expired", _expired_token),
-    "clock_skew": Fault("the service's clock is `offset` seconds ahead, for everybody at once", _clock_skew),
+    "clock_skew": Fault("the service's clock is `offset` seconds ahead, for everybody at once", clock_skew),
 }

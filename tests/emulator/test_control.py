@@ -93,7 +93,7 @@ async def test_web_pages_may_not_pull_the_levers(visit: Any) -> None:
 async def test_other_machines_may_not_pull_the_levers(visit: Any) -> None:
     """Even if the emulator was made to listen to them."""
     async with visit() as site:
-        app = control.build_app(site.emulator.maxcompute, site.emulator.faults)
+        app = control.build_app(site.emulator.maxcompute, site.emulator.batchcompute, site.emulator.faults)
         (middleware,) = app.middlewares
 
         async def never(_request: web.Request) -> web.StreamResponse:

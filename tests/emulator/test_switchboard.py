@@ -4,7 +4,7 @@ import pytest
 
 from monitor.emulator.clock import Clock
 from monitor.emulator.faults import FAULTS, Setting
-from monitor.emulator.switchboard import Switchboard
+from monitor.emulator.switchboard import Service, Switchboard
 
 LIVE = "/projects/demo/cachedinstances"
 
@@ -63,7 +63,13 @@ async def test_a_new_setting_replaces_that_of_the_same_fault_only(visit: Any) ->
         ({}, "missing required field `fault`; faults are latency"),
         ({"fault": "reset", "colour": "red"}, "unknown field `colour`"),
         ({"fault": "reset", "operations": ["nope"]}, "operations of reset are cachedinstances, list, status"),
-        ({"fault": "vanishing", "operations": ["result"]}, "operations of vanishing are cachedinstances, list, not"),
+        (
+            {"fault": "vanishing", "operations": ["result"]},
+            "operations of vanishing are cachedinstances, list, ListJobs",
+        ),
+        ({"fault": "vanishing", "service": "maxcompute", "operations": ["ListJobs"]}, "are cachedinstances, list, not"),
+        ({"fault": "entity_bomb", "service": "batchcompute"}, "fault must be one of latency, bad_gateway"),
+        ({"fault": "reset", "service": "nope"}, "Invalid enum value 'nope'"),
         ({"fault": "reset", "share": 0}, "share must be above 0"),
         ({"fault": "reset", "share": 2}, "share must be above 0"),
         ({"fault": "reset", "seconds": 0}, "seconds must be above 0"),
@@ -116,7 +122,7 @@ def test_a_fault_with_a_time_ends_by_itself() -> None:
     """And the clock is right again."""
     ticks = Ticks()
     clock = Clock(wall=lambda: 1_000_000.0 + ticks.at, ticks=ticks)
-    board = Switchboard(clock, ticks)
+    board = Switchboard(ticks, {"maxcompute": Service(clock, FAULTS, lambda _: "list")})
     board.switch_on(Setting(fault="clock_skew", offset=-3600, seconds=10))
     board.switch_on(Setting(fault="reset", seconds=30))
     ticks.at = 9.9
