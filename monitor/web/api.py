@@ -1,13 +1,14 @@
 """The JSON API: instances and sources as the board shows them, and what only the service or the storage can tell."""
 
 import asyncio
-from typing import Annotated, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from monitor.core.model import InstanceKey, Track
+from monitor.core.model import InstanceKey, Phase, Track
 from monitor.engine.board import BadCursorError
 from monitor.storage.base import AlertQuery, DeliveryState, Record
 from monitor.web import wire, wire_alerts, wire_events
@@ -19,13 +20,29 @@ ShapeT = TypeVar("ShapeT")
 
 LOGVIEW_HOURS = 24 * 7
 ZIP_ASIDE = 32 << 10  # bytes: a larger body is compressed in a thread, so that the loop goes on
-REGISTERED_WITHIN = 10.0  # seconds from what the service said to what the board shows
+SHOWN_WITHIN = 10.0  # seconds from what the service said to what the board shows
 
 
 class Register(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The body that asks to watch one instance."""
 
     key: str
+
+
+class Submit(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body that asks to submit a job. `source` and `project` may be left out where there is one choice; a request
+    that is sent again with the same `token` makes no second job."""
+
+    job: dict[str, Any]  # Any: JSON of the service
+    source: str | None = None
+    project: str | None = None
+    token: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,100}$")] | None = None
+
+
+class Wish(Struct, frozen=True, gc=False):
+    """Enough of a body to see which of the two it is."""
+
+    job: msgspec.Raw | UnsetType = UNSET
 
 
 class Acknowledge(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -83,9 +100,22 @@ class Api:
         records = await self._parts.storage.history(track.key)
         return answer(wire.instance(track, self._board, tuple(_past(record, track) for record in records)))
 
-    async def register(self, request: web.Request) -> web.Response:
-        """Watch one instance from now on; answered once the board shows it, so that a GET behind it finds it."""
+    async def take_in(self, request: web.Request) -> web.Response:
+        """Watch one instance from now on, or submit a job and watch it; answered once the board shows it, so that a GET
+        behind it finds it."""
         Query(request)
+        wish = await read_body(request, Wish)
+        key = await (self._register(request) if wish.job is UNSET else self._submit(request))
+        track = await self._shown(key, lambda _track: True)
+        if track is None:
+            raise ApiError(
+                503,
+                "not_recorded",
+                f"the service knows {key}, but it could not be recorded within {SHOWN_WITHIN:g} s: try again",
+            )
+        return answer(wire.instance(track, self._board), status=201, headers={"Location": _path(request, key)})
+
+    async def _register(self, request: web.Request) -> InstanceKey:
         asked = await read_body(request, Register)
         try:
             key = InstanceKey.parse(asked.key)
@@ -93,23 +123,25 @@ class Api:
             raise bad_request(str(error)) from None
         if await self._parts.control.register(key) is None:
             raise not_found(f"{key.source} knows no instance {key.id!r} in {key.project!r}")
-        track = await self._shown(key)
-        return answer(wire.instance(track, self._board), status=201, headers={"Location": _path(request, key)})
+        return key
 
-    async def _shown(self, key: InstanceKey) -> Track:
+    async def _submit(self, request: web.Request) -> InstanceKey:
+        asked = await read_body(request, Submit)
+        return await self._parts.control.submit(
+            asked.job, source=asked.source, project=asked.project, token=asked.token or ""
+        )
+
+    async def _shown(self, key: InstanceKey, is_it: Callable[[Track], bool]) -> Track | None:
+        """The track as soon as the board shows it so; None if it does not within SHOWN_WITHIN."""
         changed = asyncio.Event()
         with self._parts.bus.listening(lambda _records: changed.set()):
             try:
-                async with asyncio.timeout(REGISTERED_WITHIN):
-                    while (track := self._board.get(key)) is None:
+                async with asyncio.timeout(SHOWN_WITHIN):
+                    while (track := self._board.get(key)) is None or not is_it(track):
                         changed.clear()
                         await changed.wait()
             except TimeoutError:
-                raise ApiError(
-                    503,
-                    "not_recorded",
-                    f"the service knows {key}, but it could not be recorded within {REGISTERED_WITHIN:g} s: try again",
-                ) from None
+                return None
         return track
 
     async def results(self, request: web.Request) -> web.Response:
@@ -135,6 +167,19 @@ class Api:
             raise conflict(f"{track.key} has already ended: it {_ENDED[track.phase]}")
         await self._parts.control.stop(track.key)
         return answer(wire.instance(self._board.get(track.key) or track, self._board), status=202)
+
+    async def restart(self, request: web.Request) -> web.Response:
+        """Ask the service to run again what did not finish; answered once the board shows the new attempt, so that who
+        waits for the end does not take the old one for it."""
+        Query(request)
+        track = self._track(request)
+        if track.phase is Phase.SUCCEEDED:
+            raise conflict(f"{track.key} has succeeded: only what failed or was stopped can run again")
+        before = track.attempt
+        shown = None
+        if await self._parts.control.restart(track.key):
+            shown = await self._shown(track.key, lambda now: now.attempt > before or not now.phase.is_terminal)
+        return answer(wire.instance(shown or self._board.get(track.key) or track, self._board), status=202)
 
     def _track(self, request: web.Request) -> Track:
         """The track that the address names, by its whole key or by an id that only one has."""

@@ -9,19 +9,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import UNSET, Struct, UnsetType
 
-from monitor.engine.control import StoppingError, UnknownSourceError
-from monitor.sources.base import Reason, SourceError
+from monitor.engine.control import StoppingError, UnclearTargetError, UnknownSourceError
+from monitor.sources.base import BadJobError, Reason, Remark, SourceError
 from monitor.storage.base import StorageError
 
 log = structlog.get_logger(__name__)
 
 
 class Fault(Struct, frozen=True, gc=False):
-    """`code` is for programs, `message` for people. `reason` is a source's own, where a source refused."""
+    """`code` is for programs, `message` for people. `reason` is a source's own, where a source refused; `faults` are
+    all that is wrong with a job description."""
 
     code: str
     message: str
     reason: str | UnsetType = UNSET
+    faults: tuple[Remark, ...] | UnsetType = UNSET
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -80,7 +82,7 @@ def _of_aiohttp(error: web.HTTPException, request: web.Request) -> web.Response:
         case web.HTTPNotFound():
             message = f"nothing is at {request.path}: see /api/v1/openapi.json"
         case web.HTTPRequestEntityTooLarge():
-            message = "the request body is too large: send at most 64 KiB"
+            message = "the request body is too large: send at most 1 MiB"
         case _:
             message = error.reason
     return refuse(error.status, Fault(HTTPStatus(error.status).name.lower(), message), headers)
@@ -95,6 +97,11 @@ async def answer_in_json(request: web.Request, handler: Handler) -> web.StreamRe
         return refuse(error.status, error.fault, error.headers)
     except UnknownSourceError as error:
         return refuse(404, Fault("not_found", str(error)))
+    except UnclearTargetError as error:
+        return refuse(400, Fault("bad_request", str(error)))
+    except BadJobError as error:
+        said = "; ".join(map(str, error.faults))
+        return refuse(400, Fault("bad_job", f"the job description has faults: {said}", faults=error.faults))
     except StoppingError as error:
         return refuse(503, Fault("stopping", str(error)))
     except SourceError as error:

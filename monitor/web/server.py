@@ -14,7 +14,7 @@ from monitor.web.parts import Parts, ReloadError
 from monitor.web.query import Query
 from monitor.web.security import add_headers, guard_changes
 
-BODY_LIMIT = 64 << 10
+BODY_LIMIT = 1 << 20  # a job of hundreds of tasks fits
 COMPRESS_FROM = 1 << 10
 
 
@@ -63,15 +63,17 @@ def routes(parts: Parts, feed: Feed) -> list[web.RouteDef]:
         web.get("/api/v1/asyncapi.json", own.asyncapi),
         web.get("/api/v1/sources", api.list_sources),
         web.get("/api/v1/instances", api.list_instances),
-        web.post("/api/v1/instances", api.register),
+        web.post("/api/v1/instances", api.take_in),
         web.get(key, api.show_instance, name="instance"),
         web.get(f"{key}/results", api.results),
         web.get(f"{key}/logview", api.logview),
         web.post(f"{key}/stop", api.stop),
+        web.post(f"{key}/restart", api.restart),
         web.get(bare, api.show_instance),
         web.get(f"{bare}/results", api.results),
         web.get(f"{bare}/logview", api.logview),
         web.post(f"{bare}/stop", api.stop),
+        web.post(f"{bare}/restart", api.restart),
         web.get("/api/v1/alerts", api.list_alerts),
         web.post("/api/v1/alerts/{id}/ack", api.acknowledge),
         web.get("/api/v1/feed", feed_socket, allow_head=False),

@@ -86,6 +86,7 @@ class ScriptedSource:
 
     says_how   whether the listing of the ended tells how each ended
     discovery  whether it tracks what nobody registered
+    restarts   whether it says that it restarts an instance under the same id
     trouble    called before each answer with the operation and what was asked about; it may raise or wait
     """
 
@@ -97,6 +98,7 @@ class ScriptedSource:
     says_how: bool = False
     discovery: bool = True
     lists_progress: bool = True
+    restarts: bool = False
     trouble: Trouble | None = None
     asked: list[Asked] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
@@ -153,6 +155,7 @@ class ScriptedSource:
             stages_read=want is Detail.STAGES,
             failure=Failure("t", "ODPS-0130131", f"{life.id} found no table") if failed else None,
             ended=phase.is_terminal,
+            restarts=self.restarts,
         )
 
     async def stop(self, key: InstanceKey) -> None:
@@ -169,7 +172,7 @@ class ScriptedSource:
         if life.phase(anyio.current_time()) not in {Phase.FAILED, Phase.CANCELLED}:
             raise SourceError(Reason.CONFLICT, f"{key.id} has neither failed nor been stopped")
         self.restarted.append(key.id)
-        life.begins, life.ends = anyio.current_time(), inf
+        life.begins, life.ends = anyio.current_time() + 1, inf
 
     async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:
         await self._answer(Asked(anyio.current_time(), "submit", project))

@@ -99,6 +99,7 @@ class FakeService:
     projects: tuple[str, ...] = ("analytics",)
     known: dict[str, Phase] = field(default_factory=dict)
     fails: SourceError | None = None
+    lags: bool = False  # for a while it shows nothing of a restart
     asked: Counter[str] = field(default_factory=Counter)
     submitted: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # job descriptions by token
 
@@ -136,7 +137,7 @@ class FakeService:
         self._answer("restart")
         if self.known.get(key.id) not in {Phase.FAILED, Phase.CANCELLED}:
             raise SourceError(Reason.CONFLICT, f"{key.id} has neither failed nor been stopped")
-        self.known[key.id] = Phase.RUNNING
+        self.known[key.id] = self.known[key.id] if self.lags else Phase.RUNNING
 
     async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:
         self._answer("submit")

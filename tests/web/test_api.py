@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from io import BytesIO
 from urllib.parse import quote
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from monitor.core.events import Discovered
 from monitor.core.health import Health
 from monitor.core.model import InstanceKey, Phase, Queue, Verdict
-from monitor.sources.base import Reason, SourceError
+from monitor.sources.base import BadJobError, Reason, Remark, SourceError
 from monitor.storage.base import Attempt, Batch, DeliveryState, Outcome
+from monitor.web import api
 from tests.web.desk import HOSTILE, NOON, alert, failed, key, moved, open_desk, staged, track
 
 pytestmark = pytest.mark.asyncio
@@ -215,13 +217,13 @@ async def test_a_registered_instance_can_be_read_at_once() -> None:
         (b'{"key": "\xff"}', 400, "send a JSON object"),
         (b"", 400, "send a JSON object"),
         (b"[" * 20_000, 400, "Expected `object`"),
-        (b'{"key": "' + b"x" * 70_000 + b'"}', 413, "too large"),
+        (b'{"key": "' + b"x" * 1_100_000 + b'"}', 413, "too large"),
     ],
 )
 async def test_a_registration_that_cannot_be_is_explained(body: bytes, status: int, says: str) -> None:
     """Bad JSON, a bad key, an unknown source and an unknown instance each get their own words."""
     async with open_desk() as desk:
-        refusal = await desk.refused(status, "POST", PATH, data=body)
+        refusal = await desk.refused(status, "POST", PATH, data=BytesIO(body))
         assert says in refusal.message
 
 
@@ -264,6 +266,92 @@ async def test_stop_is_accepted_and_refused_for_one_that_has_ended() -> None:
         )
         assert (await desk.refused(409, "POST", f"{PATH}/i3/stop")).reason == "conflict"
         assert desk.service.asked["stop"] == 2
+
+
+async def test_a_submitted_job_can_be_read_at_once() -> None:
+    """201 comes when the board shows it, with its address; sent again with the same token it is the same job."""
+    body = {
+        "source": "warehouse",
+        "project": "analytics",
+        "token": "nightly-1",
+        "job": {"Name": "render", "Priority": 0},
+    }
+    async with open_desk() as desk:
+        for _ in range(2):
+            async with desk.session.post(desk.url + PATH, json=body) as response:
+                assert response.status == 201
+                assert response.headers["Location"] == f"{PATH}/warehouse/analytics/job-nightly-1"
+                assert (await response.json())["phase"] == "waiting"
+        del body["project"], body["token"]
+        assert (await desk.post(PATH, body, 201))["key"] == "warehouse/analytics/job-"
+        assert desk.service.submitted == {"nightly-1": body["job"], "": body["job"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b'{"job": []}', 400, "the body does not fit: Expected `object`, got `array` - at `$.job`"),
+        (b'{"job": {}, "key": "a/b/c"}', 400, "unknown field `key`"),
+        (b'{"job": {}, "token": "a b"}', 400, "matching regex"),
+        (b'{"job": {}, "token": ""}', 400, "matching regex"),
+        (b'{"job": {}}', 400, "no source takes jobs: configure one of type batchcompute; configured: warehouse"),
+        (b'{"job": {}, "source": "render"}', 404, "no source is named 'render'; configured: warehouse"),
+        (b'{"job": {}, "source": "warehouse", "project": "x"}', 404, "does not watch project 'x'"),
+        (b'{"job": {"a": 1e999}}', 400, "Number out of range"),
+        (b'{"job": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, 400, "send a JSON object"),
+        (b'{"job": {"Name": "' + b"x" * 1_100_000 + b'"}}', 413, "at most 1 MiB"),
+    ],
+)
+async def test_a_submission_that_cannot_be_is_explained(body: bytes, status: int, says: str) -> None:
+    """The body is wrong, or it is not clear where the job goes to; nothing is sent to the service."""
+    async with open_desk() as desk:
+        refusal = await desk.refused(status, "POST", PATH, data=BytesIO(body))
+        assert says in refusal.message
+        assert desk.service.asked == {}
+
+
+async def test_every_fault_of_a_description_is_answered() -> None:
+    """400 for whoever reads it in one sentence, and one by one for programs."""
+    async with open_desk() as desk:
+        desk.service.fails = BadJobError([Remark("Name", "is missing"), Remark("DAG.Tasks", "must not be empty")])
+        refusal = await desk.refused(400, "POST", PATH, json={"source": "warehouse", "job": {}})
+        assert (refusal.code, refusal.message) == (
+            "bad_job",
+            "the job description has faults: Name: is missing; DAG.Tasks: must not be empty",
+        )
+        assert refusal.faults == [
+            {"path": "Name", "what": "is missing"},
+            {"path": "DAG.Tasks", "what": "must not be empty"},
+        ]
+
+
+async def test_a_large_job_is_taken() -> None:
+    """Hundreds of tasks are no misuse."""
+    job = {"DAG": {"Tasks": {f"task{n}": {"Parameters": {"Command": {"CommandLine": "x" * 500}}} for n in range(1000)}}}
+    async with open_desk() as desk:
+        await desk.post(PATH, {"source": "warehouse", "job": job}, 201)
+        assert desk.service.submitted[""] == job
+
+
+async def test_restart_is_answered_once_the_new_attempt_shows() -> None:
+    """So who waits for the end does not take the old one for it. 409 for what succeeded, or does not stand still."""
+    async with open_desk(failed("i1"), track("i2", Phase.SUCCEEDED), track("i3")) as desk:
+        desk.service.known = {"i1": Phase.FAILED, "i3": Phase.RUNNING}
+        shown = await desk.post(f"{PATH}/warehouse/analytics/i1/restart", status=202)
+        assert (shown["key"], shown["phase"]) == ("warehouse/analytics/i1", "running")
+        refusal = await desk.refused(409, "POST", f"{PATH}/i2/restart")
+        assert refusal.message == "warehouse/analytics/i2 has succeeded: only what failed or was stopped can run again"
+        assert (await desk.refused(409, "POST", f"{PATH}/i3/restart")).reason == "conflict"
+        assert desk.service.asked["restart"] == 2
+
+
+async def test_restart_shows_the_old_attempt_where_nothing_newer_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service granted it and then says nothing new for too long: that is no failure."""
+    monkeypatch.setattr(api, "SHOWN_WITHIN", 0.01)
+    async with open_desk(failed("i1")) as desk:
+        desk.service.known = {"i1": Phase.FAILED}
+        desk.service.lags = True
+        assert (await desk.post(f"{PATH}/i1/restart", status=202))["phase"] == "failed"
 
 
 # --- sources and alerts -------------------------------------------------------------------------------------------

@@ -53,7 +53,12 @@ async def test_every_reason_of_a_source_has_its_status(reason: Reason, status: i
 
 @pytest.mark.parametrize(
     ("path", "options"),
-    [("/api/v1/instances/i1/stop", {}), ("/api/v1/instances", {"json": {"key": "warehouse/analytics/i2"}})],
+    [
+        ("/api/v1/instances/i1/stop", {}),
+        ("/api/v1/instances/i1/restart", {}),
+        ("/api/v1/instances", {"json": {"key": "warehouse/analytics/i2"}}),
+        ("/api/v1/instances", {"json": {"source": "warehouse", "job": {}}}),
+    ],
 )
 async def test_wishes_that_come_while_the_daemon_stops(path: str, options: dict[str, Any]) -> None:
     """503: nothing is wrong with the request, and it may be sent again."""

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 import monitor.web
-from monitor.web import frames, wire, wire_alerts, wire_events
+from monitor.sources.batchcompute.description import check
+from monitor.sources.batchcompute.description.doubts import doubts
+from monitor.web import api, frames, wire, wire_alerts, wire_events
 from monitor.web.errors import Refusal
 from monitor.web.feed import Feed
 from monitor.web.parts import Readiness
@@ -100,9 +102,12 @@ async def test_openapi_has_every_route_and_no_other() -> None:
     assert document["openapi"].startswith("3.1")
 
 
-async def test_openapi_has_the_shapes_that_are_sent(rewrite: bool) -> None:
+async def test_openapi_has_the_shapes_of_the_code(rewrite: bool) -> None:
     """Schemas in the document are those of the code, field by field; `--rewrite` brings them up to date."""
     sent = schemas(
+        api.Register,
+        api.Submit,
+        api.Acknowledge,
         wire.Instance,
         wire.InstancePage,
         wire.Results,
@@ -116,6 +121,14 @@ async def test_openapi_has_the_shapes_that_are_sent(rewrite: bool) -> None:
         take_over("openapi.json", described(sent))
     written = contract("openapi.json")["components"]["schemas"]
     assert {name: written.get(name) for name in sent} == described(sent)
+
+
+async def test_the_example_job_is_good() -> None:
+    """Whoever copies the description from the document submits one without faults."""
+    content = contract("openapi.json")["paths"]["/api/v1/instances"]["post"]["requestBody"]["content"]
+    example = content["application/json"]["examples"]["submit"]["value"]
+    shown = msgspec.convert(example, api.Submit)
+    assert list(doubts(check(shown.job))) == []
 
 
 async def test_asyncapi_has_every_message_and_kind_and_no_other(rewrite: bool) -> None:
