@@ -80,6 +80,10 @@ class Inspector:
         question.lead = lead or question.lead
         self._ask(key, Priority.OUTCOME)
 
+    def source_is_back(self, project: str) -> None:
+        """Its listing answers again: what failed with it need not rest any longer."""
+        self._rota.wake(lambda key: key.project == project)
+
     async def move_checkpoint(self, project: str) -> None:
         """Tell how far everything that ended in this project is known, if that is farther than before."""
         upto = self._backlogs[project].checkpoint()
@@ -115,7 +119,7 @@ class Inspector:
         got = await self._tries.make(self._source.inspect(key, self._detail(key, priority), priority))
         if not isinstance(got, Trouble):
             question = self._unanswered.get(key)
-            if isinstance(got, Seen) and question is not None and question.lead is not None:
+            if question is not None and question.lead is not None:
                 got = _completed(got, question.lead)
             await self._stream.send((got,))
             if isinstance(got, Gone) or not got.ended or got.phase is not None:
@@ -222,9 +226,11 @@ class Inspector:
         return track is not None and track.phase.is_live
 
 
-def _completed(got: Seen, lead: Seen) -> Seen:
+def _completed(got: Seen | Gone, lead: Seen) -> Seen | Gone:
     """An answer about one instance may leave out what a listing tells, and what was over before it was ever listed as
-    live has no other witness."""
+    live, or was deleted since, has no other witness."""
+    if isinstance(got, Gone):
+        return got if lead.phase is None else replace(lead, at=got.at)
     return replace(
         got,
         name=got.name or lead.name,

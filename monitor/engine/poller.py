@@ -11,6 +11,7 @@ import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectSendStream
 
+from monitor.core.attempts import has_ended_again
 from monitor.core.events import Failed, Seen, Swept
 from monitor.core.model import InstanceKey, Phase
 from monitor.core.schedule import Pace, vanished
@@ -25,6 +26,7 @@ from monitor.sources.base import Priority, Source
 
 SWEEPERS = 4
 RECONCILERS = 2
+LONGEST_REST = timedelta(minutes=1)  # between tries at a listing: so late may an outage's end be noticed
 
 log = structlog.get_logger()
 
@@ -51,8 +53,8 @@ class Poller:
         self._now = now
         self._chance = chance
         self._tries = Tries(source.name)
-        self._sweeps: Rota[str] = Rota(first=pace.sweep_every, chance=chance)  # by project
-        self._reconciles: Rota[str] = Rota(first=pace.reconcile_every, chance=chance)
+        self._sweeps: Rota[str] = Rota(first=pace.sweep_every, chance=chance, longest=LONGEST_REST)  # by project
+        self._reconciles: Rota[str] = Rota(first=pace.reconcile_every, chance=chance, longest=LONGEST_REST)
         self._swept: dict[str, datetime] = {}  # when the last complete sweep of a project began
         began = now() - pace.look_back
         self._backlogs = {
@@ -106,6 +108,7 @@ class Poller:
             if self._sweeps.succeeded(project):
                 # it is back: what ended meanwhile is not in any sweep
                 self._reconciles.ask(project, Priority.OUTCOME, rested=False)
+                self._inspector.source_is_back(project)
             self._sweeps.ask(project, Priority.SWEEP, after=self._about(self._pace.sweep_every))
 
     async def _sweep(self, project: str) -> frozenset[str]:
@@ -150,8 +153,8 @@ class Poller:
             for got in page.seen:
                 if not self._is_news(got, since):
                     continue
-                if got.phase is Phase.SUCCEEDED or got.phase is Phase.CANCELLED:
-                    known.append(got)  # nothing more to learn
+                if self._board.get(got.key) is None and got.phase in {Phase.SUCCEEDED, Phase.CANCELLED}:
+                    known.append(got)  # nobody has seen it live: there is nothing more to learn
                 else:
                     leads[got.key] = got
             if known:
@@ -164,7 +167,7 @@ class Poller:
         if track is None:
             is_history = got.ended_at is not None and got.ended_at < since
             return not is_history and self._source.discovers(got)
-        return not track.phase.is_terminal or got.attempt > track.attempt
+        return not track.phase.is_terminal or got.attempt > track.attempt or has_ended_again(track, got)
 
     def _tell_failing(self, project: str, trouble: Trouble, setback: Setback) -> None:
         if setback.failures == TELL_AFTER:

@@ -30,12 +30,13 @@ class Setback:
 class Rota(Generic[P]):
     """Any number of workers take turns with `next`. `chance` gives numbers in 0..1.
 
-    A poll that failed rests: it is not due before its back-off is over, whoever asks for it meanwhile.
+    A poll that failed rests: it is not due before its back-off is over, whoever asks for it meanwhile. The back-off
+    grows from `first` to `longest`.
     """
 
-    def __init__(self, *, first: timedelta, chance: Callable[[], float]) -> None:
+    def __init__(self, *, first: timedelta, chance: Callable[[], float], longest: timedelta = LONGEST_REST) -> None:
         self._first = first.total_seconds()
-        self._longest = max(first, LONGEST_REST).total_seconds()
+        self._longest = max(first, longest).total_seconds()
         self._chance = chance
         self._agenda: Agenda[P] = Agenda()
         self._setbacks: dict[P, Setback] = {}
@@ -83,6 +84,15 @@ class Rota(Generic[P]):
     def succeeded(self, poll: P) -> Setback | None:
         """It was answered; what is over by that."""
         return self._setbacks.pop(poll, None)
+
+    def wake(self, matters: Callable[[P], bool]) -> None:
+        """End the rest of polls that matter: what they failed on is over."""
+        now = anyio.current_time()
+        for poll, setback in self._setbacks.items():
+            if matters(poll):
+                setback.until = min(setback.until, now)
+                if poll in self._agenda:
+                    self.ask(poll, Priority.ATTENTION)  # it keeps its own priority, which is more urgent
 
     def rests(self, poll: P) -> bool:
         """Whether it failed and its back-off is not over."""

@@ -237,7 +237,7 @@ async def test_nothing_is_missed_while_only_sweeps_fail() -> None:
 
 
 async def test_a_failing_sweep_is_told_and_backs_off() -> None:
-    """Each failure is an observation; the gaps between tries grow from one interval to five minutes."""
+    """Each failure is an observation; the gaps between tries grow from one interval to a minute."""
 
     async def down(_operation: str, _what: str) -> None:
         raise UNREACHABLE
@@ -247,8 +247,8 @@ async def test_a_failing_sweep_is_told_and_backs_off() -> None:
         await anyio.sleep(3600)
         assert {(got.project, got.reason) for _, got in line.saw(Failed)} == {("p", "unreachable")}
     gaps = [after.at - before.at for before, after in pairwise(source.requests("sweep"))]
-    assert gaps[:5] == pytest.approx([10, 20, 40, 80, 160])
-    assert gaps[5:] == pytest.approx([300] * len(gaps[5:]))
+    assert gaps[:3] == pytest.approx([10, 20, 40])
+    assert gaps[3:] == pytest.approx([60] * len(gaps[3:]))
 
 
 @pytest.mark.parametrize(("wish", "waited"), [(120.0, 120.0), (1e7, 3600.0)])
@@ -281,6 +281,32 @@ async def test_recovery_reconciles_at_once() -> None:
         assert ended == pytest.approx(back, abs=0.1)
         assert outcomes(line) == [("i", Phase.FAILED)]
         assert [event.up for event in line.events(SourceChanged)] == [False, True]
+
+
+async def test_recovery_is_noticed_within_a_minute() -> None:
+    """However long everything was away: a minute later it is known again, and seconds after that how each ended that
+    was asked about in vain all the time."""
+    back = 5000.0
+
+    async def outage(_operation: str, _what: str) -> None:
+        if 100 < anyio.current_time() < back:
+            raise UNREACHABLE
+
+    async def nothing_about_single_ones(operation: str, what: str) -> None:
+        if operation == "inspect" and 20 < anyio.current_time() < 100:
+            raise UNREACHABLE
+        await outage(operation, what)
+
+    lives = {f"i{number}": Life(f"i{number}", ends=50, outcome=Phase.FAILED) for number in range(20)}
+    lives["later"] = Life("later", ends=3000, outcome=Phase.FAILED)
+    source = ScriptedSource(lives, trouble=nothing_about_single_ones)
+    async with running_line(source, chance=lambda: 1.0, pace=NO_ATTENTION) as line:
+        await anyio.sleep(back - 1)
+        assert outcomes(line) == []
+        await anyio.sleep(61)
+        assert [event.up for event in line.events(SourceChanged)] == [False, True]
+        await anyio.sleep(5)
+        assert sorted(outcomes(line)) == sorted((name, Phase.FAILED) for name in lives)
 
 
 async def test_a_bug_in_the_driver_stops_nobody() -> None:

@@ -119,6 +119,32 @@ async def test_failures_that_do_not_matter_are_forgotten() -> None:
     assert [rota.failed_ago(poll) for poll in ("asked", "matters", "neither")] == [0, 0, None]
 
 
+async def test_what_it_failed_on_may_be_over() -> None:
+    """Polls that matter are due at once, and keep their priority; the others go on resting."""
+    rota = new()
+    for poll in ("mine", "urgent", "other"):
+        rota.failed(poll)
+    rota.failed("unasked")
+    rota.ask("mine", Priority.WATCHED)
+    rota.ask("urgent", Priority.OUTCOME)
+    rota.ask("other", Priority.OUTCOME)
+    rota.wake(lambda poll: poll != "other")
+    assert [await rota.next() for _ in range(2)] == [("urgent", Priority.OUTCOME), ("mine", Priority.WATCHED)]
+    assert anyio.current_time() == 0
+    assert not rota.rests("unasked")
+    assert (await rota.next())[0] == "other"
+    assert anyio.current_time() == 2
+
+
+async def test_a_rest_is_no_longer_than_the_longest() -> None:
+    """The back-off grows to a bound, or to the first rest where that is longer."""
+    for first, longest, rest in ((2, 30, 30), (60, 30, 60)):
+        rota: Rota[str] = Rota(first=timedelta(seconds=first), longest=timedelta(seconds=longest), chance=lambda: 1.0)
+        for _ in range(20):
+            setback = rota.failed("poll")
+        assert setback.until - setback.latest == rest
+
+
 async def test_a_plan_can_be_dropped() -> None:
     """Polls of one priority are taken out, the others stay."""
     rota = new()
