@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from monitor.core.events import Discovered, ProgressMoved, Removed
+from monitor.core.events import Discovered, PartiallyFailed, ProgressMoved, Removed
 from monitor.core.health import Health
 from monitor.core.model import Failure, Phase, Queue, Stage, Task, Track, Verdict
-from monitor.storage.base import Batch
+from monitor.storage.base import Attempt, Batch, DeliveryState, Outcome
 from tests.web.desk import HOSTILE, Desk, alert, key, moved, open_desk, track
 from tests.web.desk import NOON as NOW
 from tests.web.listener import until
@@ -281,6 +281,123 @@ async def test_the_panel_tells_all_and_stops_only_after_asking(browser: Browser)
             await expect(panel.locator(".phase .word")).to_have_text("cancelled")
             assert desk.service.asked["stop"] == 1
             await expect(panel.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+def rendering(of: str, phase: Phase = Phase.RUNNING, **fields: Any) -> Track:
+    """A Batch Compute job of three tasks, one of which has a name like a stage's, with a failed worker and retries."""
+    tasks = (
+        Task("split", "DAG", Phase.SUCCEEDED, NOW, NOW, (Stage("split", 0, 1, 1, percent=100),)),
+        Task(
+            "R9_1_job_2",
+            "DAG",
+            Phase.RUNNING,
+            NOW,
+            None,
+            (Stage("R9_1_job_2", 1, 2, 4, percent=50, failed=1, retries=3),),
+            ("split",),
+        ),
+        Task("merge", "DAG", Phase.WAITING, None, None, (Stage("merge", 0, 0, 1, percent=0),), ("split", "R9_1_job_2")),
+    )
+    known = {"kind": "batchcompute", "created_at": NOW, "started_at": NOW, "failed_workers": 1}
+    return track(of, phase, tasks=tasks, **{**known, **fields})
+
+
+async def test_a_batch_compute_job_is_one_graph_of_its_tasks(browser: Browser) -> None:
+    """Tasks stand in the order of their dependencies, each in the colour of its phase, with what went wrong in it."""
+    now = rendering("job-1")
+    async with open_desk(now) as desk, opened(browser, desk, f"/?open={now.key}") as page:
+        panel = page.locator("#panel")
+        await expect(panel.locator(".graph")).to_have_count(1)
+        nodes = panel.locator(".graph .node")
+        phases = [await node.get_attribute("data-phase") for node in await nodes.all()]
+        assert phases == ["succeeded", "running", "waiting"]
+        await expect(panel.locator(".graph .edge")).to_have_count(3)
+        lefts = [(await node.bounding_box() or {"x": 0})["x"] for node in await nodes.all()]
+        assert lefts[0] < lefts[1] < lefts[2]
+        await expect(nodes.nth(1).locator("text").first).to_have_text("R9_1_job_2")
+        await expect(panel.locator(".graph > title")).to_have_text("3 tasks and what they wait for")
+        await expect(panel.locator(".stage-list")).to_have_count(1)
+        await expect(panel.locator(".stage-list .counts")).to_have_text(
+            ["1 of 1", "2 of 4, 1 running, 1 failed, 3 retries", "0 of 1"]
+        )
+        await expect(panel.locator(".stage-list .reads")).to_have_text(["after split", "after split, R9_1_job_2"])
+        bar = panel.locator(".stage-list .bar").nth(1)
+        assert await bar.evaluate("bar => bar.style.getPropertyValue('--bad')") == "25"
+        await expect(row(page, "job-1").locator(".bars")).to_have_attribute(
+            "aria-label",
+            "3 stages. split: 1 of 1 ended, 0 running\n"
+            "R9_1_job_2: 2 of 4 ended, 1 running, 1 failed, 3 retries\n"
+            "merge: 0 of 1 ended, 0 running",
+        )
+
+
+async def test_a_partial_failure_and_a_later_attempt_are_marked(browser: Browser) -> None:
+    """Both stand beside the phase, in the table and in the panel: a success with failed workers looks like no other."""
+    failed = rendering("job-1", Phase.FAILED, ended_at=NOW)
+    async with open_desk(failed) as desk, opened(browser, desk, f"/?open={failed.key}") as page:
+        panel, marks = page.locator("#panel"), row(page, "job-1").locator(".tag")
+        await expect(panel.locator(".facts")).to_contain_text("1 of 6 workers failed")
+        await expect(marks).to_have_count(0)
+
+        again = track("job-1", Phase.WAITING, kind="batchcompute", attempt=2, created_at=NOW)
+        desk.happen(moved(failed, again), tracks=(again,))
+        await expect(marks).to_have_text("attempt 2")
+        await expect(panel.locator(".tag")).to_have_text("attempt 2")
+        await expect(panel.locator(".past li bdi").first).to_have_text("attempt 2: waiting")
+
+        done = rendering("job-1", Phase.SUCCEEDED, attempt=2, ended_at=NOW)
+        partly = PartiallyFailed(NOW, done.key, failed=1, workers=6)
+        desk.happen(moved(again, done), partly, tracks=(done,))
+        await expect(marks).to_have_text(["attempt 2", "partial failure"])
+        await expect(panel.locator(".panel-top .tag")).to_have_text(["attempt 2", "partial failure"])
+        await expect(row(page, "job-1").locator(".said")).to_have_text("1 of 6 workers failed")
+        await expect(panel.locator(".past li bdi").first).to_have_text("succeeded, though 1 of 6 workers failed")
+        await expect(panel.locator(".past li bdi").nth(1)).to_have_text("waiting → succeeded")
+
+
+async def test_an_alert_is_acknowledged_by_name(browser: Browser) -> None:
+    """The browser asks who it is and remembers; who was first stays, and a refusal is told."""
+    now = failure_of("i1")
+    async with open_desk(now) as desk:
+        await desk.keep(Batch(alerts=(alert(1, now.key), alert(2, now.key))))
+        async with opened(browser, desk, f"/?open={now.key}") as page:
+            panel, dialog = page.locator("#panel"), page.locator("#ask")
+            buttons = panel.get_by_role("button", name="Acknowledge")
+            await expect(buttons).to_have_count(2)
+            await buttons.first.click()
+            await dialog.get_by_role("button", name="Cancel").click()
+            await buttons.first.click()
+            await dialog.get_by_role("button", name="I take it").click()
+            await expect(dialog).to_be_visible()  # nobody takes charge without a name
+            await dialog.get_by_label("Your name").fill("<b>ann</b>")
+            await dialog.get_by_label("Your name").press("Enter")
+            await expect(panel.locator(".alert").first).to_contain_text("taken by <b>ann</b>")
+            await expect(buttons).to_have_count(1)
+
+            await buttons.click()
+            await expect(dialog.get_by_label("Your name")).to_have_value("<b>ann</b>")
+            await page.route("**/ack", lambda route: route.fulfill(status=503, json={"error": {"message": "not now"}}))
+            await dialog.get_by_role("button", name="I take it").click()
+            await expect(panel.locator(".message")).to_have_text("It was not acknowledged: not now")
+            await expect(buttons).to_have_count(1)
+
+
+async def test_a_delivery_that_is_repeated_has_a_colour_of_its_own(browser: Browser) -> None:
+    """What waits, what is told again and what was given up are told apart at a glance."""
+    now = failure_of("i1")
+    async with open_desk(now) as desk:
+        await desk.keep(Batch(alerts=(alert(1, now.key, channels=("ops", "peers", "mail")),)))
+        for channel, state in (("peers", DeliveryState.REPEATING), ("mail", DeliveryState.GIVEN_UP)):
+            later = NOW + timedelta(minutes=1)
+            [delivery] = await desk.storage.claim(channel, 1, later, timedelta(minutes=1), "test")
+            await desk.storage.settle(delivery, Outcome(Attempt(NOW, 0.1), state, NOW))
+        async with opened(browser, desk, f"/?open={now.key}") as page:
+            ways = page.locator("#panel .way")
+            await expect(ways).to_have_text(
+                ["ops: pending after 0 tries", "peers: repeating after 1 try", "mail: given up after 1 try"]
+            )
+            colours = [await way.evaluate("way => getComputedStyle(way).color") for way in await ways.all()]
+            assert len(set(colours)) == 3
 
 
 async def test_a_screen_that_is_not_fresh_does_not_look_fresh(browser: Browser) -> None:

@@ -1,6 +1,6 @@
-// One bar per stage: how many of its workers have ended, run, and wait. A bar is one element; its parts are a gradient.
+// One bar per stage: how many of its workers have failed, ended otherwise, run, and wait. A bar is one element; its parts are a gradient.
 
-import { setData, title } from "./text.js";
+import { count, setData, title } from "./text.js";
 
 const MOST = 48;
 
@@ -11,11 +11,28 @@ function setShare(node, name, value) {
   if (node.style.getPropertyValue(name) !== text) node.style.setProperty(name, text);
 }
 
-export const workers = (s) => `${s.terminated} of ${s.total} ended, ${s.running} running${s.backups ? `, ${s.backups} backup` : ""}`;
+const times = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
+
+// What went wrong in a stage, in words: empty where nothing did.
+export const failedOf = (s) => (s.failed ? `${count(s.failed)} failed` : "");
+export const retriesOf = (s) => (s.retries ? times(s.retries, "retry", "retries") : "");
+
+export const workers = (s) =>
+  [`${s.terminated} of ${s.total} ended`, `${s.running} running`, s.backups ? `${s.backups} backup` : "", failedOf(s), retriesOf(s)]
+    .filter(Boolean)
+    .join(", ");
+
+// How many workers of an instance failed, of how many where its stages tell; empty where none did.
+export function failedWorkers(it) {
+  const [failed, total] = [it.failed_workers, stagesOf(it).reduce((sum, stage) => sum + stage.total, 0)];
+  if (!failed) return "";
+  return total >= failed ? `${count(failed)} of ${times(total, "worker", "workers")} failed` : `${times(failed, "worker", "workers")} failed`;
+}
 
 // Set one bar to a stage.
 export function setBar(bar, stage) {
   const total = Math.max(stage.total, stage.terminated + stage.running, 1);
+  setShare(bar, "--bad", share(stage.failed, total));
   setShare(bar, "--done", share(stage.terminated, total));
   setShare(bar, "--busy", share(stage.terminated + stage.running, total));
   setShare(bar, "--size", (1 + Math.log10(total)).toFixed(2));
@@ -35,6 +52,7 @@ export function setBars(box, it) {
   const bars = box.children;
   shown.forEach((stage, n) => setBar(bars[n], stage));
   if (overall) {
+    setShare(bars[0], "--bad", 0);
     setShare(bars[0], "--done", share(it.progress, 1));
     setShare(bars[0], "--busy", share(it.progress, 1));
     setShare(bars[0], "--size", 1);

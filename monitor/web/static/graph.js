@@ -1,4 +1,5 @@
-// The stages of a task as a graph: what reads from what, left to right, each box filled as far as it has come.
+// Stages as a graph: what reads from what, left to right, each box filled as far as it has come. The stages of one task
+// are named by the service and read from each other; where each task is one stage, the graph is of all tasks.
 
 import { line } from "./text.js";
 import { workers } from "./bars.js";
@@ -14,11 +15,29 @@ function svg(tag, attributes = {}, text = null) {
   return node;
 }
 
-// Ids may start again in each job of a task, so they count within their job only.
-const jobOf = (stage) => /_job_?(\d+)$/.exec(stage.name)?.[1] ?? "";
+// How to read the stages of one task. Ids may start again in each of its jobs, so they count within their job only.
+const STAGES = {
+  jobOf: (stage) => /_job_?(\d+)$/.exec(stage.name)?.[1] ?? "",
+  shortOf: (stage) => line(stage.name).replace(/_Stg\d+/, "").replace(/_job_?\d+$/, ""),
+  phaseOf: () => "",
+  says: "stages and what they read from",
+};
+
+export const graph = (stages) => draw(stages, STAGES);
+
+// The tasks of an instance, each of which is one stage: a name is only a name.
+export function graphOfTasks(tasks) {
+  const phases = new Map(tasks.flatMap((task) => task.stages.map((stage) => [stage, task.phase ?? ""])));
+  return draw([...phases.keys()], {
+    jobOf: () => "",
+    shortOf: (stage) => line(stage.name),
+    phaseOf: (stage) => phases.get(stage),
+    says: "tasks and what they wait for",
+  });
+}
 
 // A drawing, or null where there is nothing to draw: no stage reads from another, or there are too many.
-export function graph(stages) {
+function draw(stages, { jobOf, shortOf, phaseOf, says }) {
   if (stages.length < 2 || stages.length > MOST) return null;
   const byId = new Map();
   for (const stage of stages) if (stage.id !== null) byId.set(`${jobOf(stage)}/${stage.id}`, stage);
@@ -53,9 +72,9 @@ export function graph(stages) {
   });
 
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "graph", role: "img" });
-  root.append(svg("title", {}, `${stages.length} stages and what they read from`));
+  root.append(svg("title", {}, `${stages.length} ${says}`));
   for (const [stage, sources] of reads) for (const source of sources) root.append(edge(place.get(source), place.get(stage)));
-  for (const stage of stages) root.append(box(stage, place.get(stage)));
+  for (const stage of stages) root.append(box(stage, place.get(stage), shortOf(stage), phaseOf(stage)));
   return root;
 }
 
@@ -66,19 +85,21 @@ function edge([x1, y1], [x2, y2]) {
   return svg("path", { d: `M${from} ${a}C${middle} ${a} ${middle} ${b} ${to} ${b}`, class: "edge" });
 }
 
-function box(stage, [x, y]) {
+function box(stage, [x, y], short, phase) {
   const total = Math.max(stage.total, 1);
+  const bad = Math.min(1, stage.failed / total);
   const done = Math.min(1, stage.terminated / total);
   const busy = Math.min(1, (stage.terminated + stage.running) / total);
   const state = stage.running ? "busy" : done === 1 && stage.total ? "done" : "idle";
   const group = svg("g", { transform: `translate(${x} ${y})`, class: "node", "data-state": state });
+  if (phase) group.dataset.phase = phase;
   const far = `${stage.terminated}/${stage.total}`;
   const room = Math.max(3, 15 - far.length);
-  const short = line(stage.name).replace(/_Stg\d+/, "").replace(/_job_?\d+$/, "");
   group.append(
     svg("rect", { class: "track", width: WIDE, height: HIGH, rx: 6 }),
     svg("rect", { class: "running", width: WIDE * busy, height: HIGH, rx: 6 }),
     svg("rect", { class: "ended", width: WIDE * done, height: HIGH, rx: 6 }),
+    svg("rect", { class: "bad", width: WIDE * bad, height: HIGH, rx: 6 }),
     svg("rect", { class: "rim", width: WIDE, height: HIGH, rx: 6 }),
     svg("text", { x: 10, y: HIGH / 2 }, short.length > room ? `${short.slice(0, room - 1)}…` : short),
     svg("text", { x: WIDE - 10, y: HIGH / 2, class: "far" }, far),

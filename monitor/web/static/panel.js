@@ -1,7 +1,10 @@
 // One instance at the side: everything that is known of it, and what can be done about it.
 
+import { takeCharge } from "./acknowledge.js";
+import { failedWorkers } from "./bars.js";
 import { drawAlerts, drawHistory } from "./past.js";
 import { LIVE } from "./phases.js";
+import { setTags } from "./tags.js";
 import { drawTasks } from "./tasks.js";
 import { count, el, foreign, fullMoment, line, moment, percent, redraw, setData, setText, span, time, title } from "./text.js";
 
@@ -68,7 +71,7 @@ export class Panel {
     const response = await fetch(`api/v1/alerts?limit=20&key=${encodeURIComponent(key)}`, { cache: "no-store" });
     if (!response.ok || key !== this.key) return;
     this.alerts = (await response.json()).alerts;
-    drawAlerts(this.alertBox, this.alerts);
+    drawAlerts(this.alertBox, this.alerts, (alert) => this.takeCharge(alert));
   }
 
   // What the feed tells of it.
@@ -170,7 +173,7 @@ export class Panel {
     const live = LIVE.has(it.phase);
     setData(this.root, "phase", it.phase);
     setText(this.word, it.phase);
-    this.tags.replaceChildren(...it.verdicts.map((verdict) => el("span", "tag", verdict.replaceAll("_", " "))));
+    setTags(this.tags, it);
     this.stop.hidden = !live;
     this.getResults.hidden = it.phase !== "succeeded";
     this.drawFailure();
@@ -211,6 +214,7 @@ export class Panel {
     const rows = [
       ["Owner", it.owner ? [line(it.owner), it.owner] : null],
       ["Progress", it.progress === null ? null : [percent(it.progress)]],
+      ["Failures", it.failed_workers ? [failedWorkers(it)] : null],
       ["Queue", queue ? [queue] : null],
       ["Why it waits", it.queue?.reason && it.phase === "waiting" ? [line(it.queue.reason), it.queue.reason] : null],
       ["Duration", began && until ? [span((until - began) / 1000)] : null],
@@ -284,6 +288,15 @@ export class Panel {
       this.say(`It was not stopped: ${error.message}`);
     }
     this.stop.disabled = false;
+  }
+
+  takeCharge(alert) {
+    const key = this.key;
+    takeCharge(this.ask, alert, (error) => {
+      if (key !== this.key) return;
+      this.say(error ? `It was not acknowledged: ${error.message}` : "");
+      this.loadAlerts();
+    });
   }
 
   async request(tail, options = {}) {

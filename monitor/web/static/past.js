@@ -3,6 +3,7 @@
 import { el, foreign, fullMoment, line, moment, setData, time } from "./text.js";
 
 const MOST = 100;
+const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 export function drawHistory(box, events) {
   const list = el("ol");
@@ -23,12 +24,14 @@ function sentence(event) {
     case "discovered":
       return "watched from now on";
     case "phase":
-      if (event.from) return `${event.from} → ${event.to}`;
-      return event.attempt > 1 ? `attempt ${event.attempt}: ${event.to}` : event.to;
+      if (event.attempt > 1 && (!event.from || ENDED.has(event.from))) return `attempt ${event.attempt}: ${event.to}`;
+      return event.from ? `${event.from} → ${event.to}` : event.to;
     case "stage":
       return `stage ${event.stage.name} finished`;
     case "verdict":
       return `${event.verdict.replaceAll("_", " ")}${event.raised ? "" : " no more"}${event.evidence ? `: ${event.evidence}` : ""}`;
+    case "partial_failure":
+      return `succeeded, though ${event.failed_workers}${event.workers === null ? "" : ` of ${event.workers}`} workers failed`;
     case "alert":
       return `alert ${event.rule} (${event.severity})`;
     case "lost":
@@ -42,15 +45,24 @@ function sentence(event) {
   }
 }
 
-export function drawAlerts(box, alerts) {
-  box.replaceChildren(...(alerts.length ? [el("h3", "", "Alerts"), ...alerts.map(alertBox)] : []));
+// take(alert) is called when the person takes charge of one.
+export function drawAlerts(box, alerts, take) {
+  const boxes = alerts.map((alert) => alertBox(alert, take));
+  box.replaceChildren(...(boxes.length ? [el("h3", "", "Alerts"), ...boxes] : []));
 }
 
-function alertBox(alert) {
+function alertBox(alert, take) {
   const box = el("div", "alert");
   const head = el("p");
   head.append(el("strong", "", line(alert.rule, 80)), ` ${moment(time(alert.at))} `, el("span", "tag", alert.severity));
+  if (alert.attempt > 1) head.append(` attempt ${alert.attempt} `);
   if (alert.acknowledged) head.append(" taken by ", foreign("", line(alert.acknowledged.by, 80)));
+  else {
+    const button = el("button", "act", "Acknowledge");
+    button.type = "button";
+    button.onclick = () => take(alert);
+    head.append(button);
+  }
   box.append(head);
   for (const way of alert.deliveries) {
     const last = way.attempts.at(-1);

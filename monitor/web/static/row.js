@@ -1,7 +1,8 @@
 // One row of the table. It shows one instance now and another one a moment later, so it writes only what differs.
 
-import { setBars, stagesOf } from "./bars.js";
+import { failedWorkers, setBars, stagesOf } from "./bars.js";
 import { LIVE } from "./phases.js";
+import { setTags } from "./tags.js";
 import { el, foreign, fullMoment, line, moment, percent, setData, setText, setTitle, span, time, title } from "./text.js";
 
 const beginOf = (it) => time(it.started_at) ?? time(it.created_at);
@@ -56,9 +57,7 @@ export class Row {
   }
 
   fillNote(it, isOld) {
-    const tags = [...(isOld ? ["stale"] : []), ...it.verdicts.map((verdict) => verdict.replaceAll("_", " "))];
-    if (this.tags.childElementCount !== tags.length || this.tags.textContent !== tags.join(""))
-      this.tags.replaceChildren(...tags.map((tag) => el("span", "tag", tag)));
+    setTags(this.tags, it, isOld);
     const text = noteOf(it);
     setText(this.said, line(text));
     setTitle(this.cells.note, title(text));
@@ -88,6 +87,7 @@ function noteOf(it) {
     const place = position === null ? "" : length === null ? `queue ${position}` : `queue ${position} of ${length}`;
     return [place, reason].filter(Boolean).join(" · ");
   }
+  if (it.partial_failure) return failedWorkers(it);
   if (it.contradiction) return `after its end the service said: ${it.contradiction}`;
   if (it.phase === "lost") return "the service does not know it any more";
   if (!LIVE.has(it.phase)) return "";
