@@ -207,7 +207,6 @@ class Inspector:
                 at=self._now(),
                 coarse=self._pace.coarse,
                 limit=self._pace.attention_per_sweep(),
-                skip=(),
             )
             await anyio.lowlevel.checkpoint()
         for key in chosen:

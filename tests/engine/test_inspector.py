@@ -6,6 +6,7 @@ from math import inf
 
 import anyio
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from monitor.core.events import Gone, Missed, PhaseChanged, Seen
@@ -13,7 +14,7 @@ from monitor.core.model import InstanceKey, Phase
 from monitor.core.schedule import Pace
 from monitor.sources.base import Detail, Priority, Reason, SourceError
 from tests.engine.line import running_line
-from tests.engine.scripted import Asked, Life, ScriptedSource, Trouble, key
+from tests.engine.scripted import Asked, Life, ScriptedSource, Trouble, key, moment
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +101,27 @@ async def test_an_undecided_end_is_asked_again() -> None:
         assert {got.reason for _, got in line.saw(Missed)} == {"undecided"}
         await anyio.sleep(200)
         assert line.board.counts()["s", "p", Phase.SUCCEEDED] == 1
+
+
+async def test_what_was_deleted_after_it_was_listed_has_ended_as_listed() -> None:
+    """A listing told of a failure and of an end without how; both are deleted before anybody asks. The failure is
+    known and alerted; of the other nobody can say anything."""
+
+    class Deleting(ScriptedSource):
+        async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+            await super().inspect(key, want, priority)
+            return Gone(key, moment(anyio.current_time()))
+
+        def _listed(self, life: Life, at: float) -> Seen:
+            seen = super()._listed(life, at)
+            return seen if life.id == "told" else replace(seen, phase=None)
+
+    lives = {name: Life(name, submitted=41, ends=44, outcome=Phase.FAILED) for name in ("told", "untold")}
+    source = Deleting(lives, says_how=True)
+    async with running_line(source, pace=NO_ATTENTION) as line:
+        await anyio.sleep(120)
+        assert line.board.counts() == {("s", "p", Phase.FAILED): 1}
+        assert line.board.get(key("told")) is not None
 
 
 async def test_watched_keys_are_read_every_two_seconds_from_the_first_look_on() -> None:

@@ -7,6 +7,7 @@ from random import Random
 
 import anyio
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from monitor.core.events import (
@@ -20,9 +21,9 @@ from monitor.core.events import (
     SourceChanged,
     Swept,
 )
-from monitor.core.model import Phase
+from monitor.core.model import InstanceKey, Phase
 from monitor.core.schedule import Pace
-from monitor.sources.base import Page, Priority, Reason, SourceError
+from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
 from monitor.storage.memory import MemoryStorage
 from tests.engine.line import Line, running_line
 from tests.engine.scripted import OWNER, Life, ScriptedSource, key, moment
@@ -149,6 +150,29 @@ async def test_a_listing_that_says_how_needs_no_question() -> None:
         await anyio.sleep(120)
         assert sorted(outcomes(line)) == [("failed", Phase.FAILED), ("succeeded", Phase.SUCCEEDED)]
     assert [one.what for one in source.requests("inspect")] == ["failed"]
+
+
+async def test_a_second_end_that_nobody_saw_coming_is_found() -> None:
+    """Restarted and failed again between two sweeps, under the same id: the listing of the ended tells a later end, so
+    it is asked about, and alerts, once more; and no more than once."""
+
+    class Restarting(ScriptedSource):
+        async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
+            seen = await super().inspect(key, want, priority)
+            return replace(seen, restarts=True) if isinstance(seen, Seen) else seen
+
+        def _listed(self, life: Life, at: float) -> Seen:
+            return replace(super()._listed(life, at), restarts=True)
+
+    life = Life("i", ends=97, outcome=Phase.FAILED)
+    source = Restarting({"i": life}, says_how=True)
+    async with running_line(source) as line:
+        await anyio.sleep(3005)
+        life.submitted, life.ends = 3001, 3004
+        await anyio.sleep(900)
+        assert outcomes(line) == [("i", Phase.FAILED)] * 2
+        assert [event.attempt for event in line.events(PhaseChanged) if event.after is Phase.FAILED] == [1, 2]
+    assert len([one for one in source.requests("inspect") if one.at > 3000]) == 1
 
 
 async def test_history_is_left_alone() -> None:
