@@ -39,14 +39,15 @@ def _complete(context: typer.Context, incomplete: str, filters: dict[str, str]) 
 
 def _queries(incomplete: str) -> Iterator[dict[str, str]]:
     """What has to be asked to find keys, or ids, that begin so."""
-    source, *more = incomplete.split("/", 2)
-    if not more:
-        yield {}
-    named = {"source": source, "project": "".join(more[:-1]), "q": more[-1] if len(more) == 2 else ""}
-    if not more:
-        named = {"q": source}
-    if any(named.values()):
-        yield {name: value for name, value in named.items() if value}
+    match incomplete.split("/", 2):
+        case [source, project, part]:
+            yield {"source": source, "project": project, "q": part}
+        case [source, _]:
+            yield {"source": source}
+        case _:
+            yield {}
+            if incomplete:
+                yield {"q": incomplete}
 
 
 def _names(url: str, query: dict[str, str]) -> Iterator[str]:

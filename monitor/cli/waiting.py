@@ -68,6 +68,7 @@ def as_object(outcome: Outcome) -> dict[str, object]:
         "progress": outcome.progress,
         "duration": outcome.duration,
         "failure": outcome.failure,
+        "failed_workers": outcome.failed_workers,
     }
 
 

@@ -43,6 +43,7 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
     """One instance, whole. Absent knowledge is None, never a guess.
 
     `progress` is 0..1 over all stages. `observed_at` is when the service last vouched for what stands here.
+    `partial_failure` says that it succeeded although some of its workers failed.
     `history` holds its events, where one instance was asked for.
     """
 
@@ -68,6 +69,8 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
     failure: Failure | None
     verdicts: tuple[str, ...]
     contradiction: str | None
+    partial_failure: bool = False
+    failed_workers: int = 0
     history: "tuple[Json, ...] | UnsetType" = UNSET
 
     @property
@@ -89,6 +92,7 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
 class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """How an instance ended. `duration` is in seconds, `progress` 0..1.
 
+    `failed_workers` may be more than none of a success, where the service was told not to mind them.
     Of `lost` nobody knows how it ended: the service forgot the instance without a last word. That is no success.
     """
 
@@ -98,6 +102,7 @@ class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     progress: float | None
     duration: float | None
     failure: Failure | None
+    failed_workers: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -124,6 +129,7 @@ class Outcome(Struct, frozen=True, gc=False, kw_only=True):
             progress=instance.progress,
             duration=instance.duration(),
             failure=instance.failure,
+            failed_workers=instance.failed_workers,
         )
 
 

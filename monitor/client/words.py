@@ -57,7 +57,8 @@ def ending(outcome: Outcome) -> str:
     said = ": ".join(text for text in (outcome.code, outcome.message) if text)
     match outcome.phase:
         case Phase.SUCCEEDED:
-            return f"succeeded in {took}" if took else "succeeded"
+            minded = f", but {outcome.failed_workers} of its workers failed" if outcome.failed_workers else ""
+            return (f"succeeded in {took}" if took else "succeeded") + minded
         case Phase.CANCELLED:
             told = f"was cancelled after {took}" if took else "was cancelled"
         case Phase.LOST:

@@ -1,15 +1,18 @@
 """The client of our own API, against the real API."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from aiohttp import web
 
-from monitor.client import ClientError, Stagewatch
+from monitor.client import ClientError, Event, Stagewatch
 from monitor.core.model import Phase
-from tests.web.desk import HOSTILE, failed, open_desk, staged, track
+from monitor.storage.base import Batch
+from tests.client.test_feed import client, port, subscribed
+from tests.web.desk import HOSTILE, alert, failed, key, moved, open_desk, staged, track
 
 
 @pytest.mark.asyncio
@@ -43,12 +46,12 @@ async def test_one_instance(name: str) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("key", ["warehouse/analytics/unknown", "unknown", "a b/ü/%2F", "?", "#"])
-async def test_unknown_key(key: str) -> None:
+@pytest.mark.parametrize("unknown", ["warehouse/analytics/unknown", "unknown", "a b/ü/%2F", "?", "#", "a/b/.."])
+async def test_unknown_key(unknown: str) -> None:
     """The API's own words are the error, whatever stands in the key."""
     async with open_desk(track("i1")) as desk, Stagewatch(desk.url) as daemon:
         with pytest.raises(ClientError) as caught:
-            await daemon.instance(key)
+            await daemon.instance(unknown)
     assert caught.value.code == "not_found"
     assert "\n" not in str(caught.value)
 
@@ -116,3 +119,112 @@ async def test_not_entered() -> None:
     """A client that was not entered says how to."""
     with pytest.raises(RuntimeError, match="async with"):
         await Stagewatch("http://127.0.0.1:1").instance("a/b/c")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("none", ["", "a/b", "/b/c", "a/b/"])
+async def test_what_is_no_key(none: str) -> None:
+    """Says how one looks, and is not sent."""
+    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+        with pytest.raises(ClientError, match="source/project/id"):
+            await daemon.instance(none)
+
+
+@pytest.mark.asyncio
+async def test_what_people_do() -> None:
+    """Register, read results and LogView, stop: each by key or bare id."""
+    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+        desk.service.known = {"i1": Phase.RUNNING}
+        assert (await daemon.register("warehouse/analytics/i1")).phase is Phase.RUNNING
+        assert await daemon.results("i1") == {"AnonymousSQLTask": "id\ni1\n"}
+        assert "hours=5" in await daemon.logview("warehouse/analytics/i1", hours=5)
+        assert (await daemon.stop("i1")).id == "i1"
+        assert desk.service.known == {"i1": Phase.CANCELLED}
+        assert daemon.logview_link("a/b/ü") == f"{desk.url}/api/v1/instances/a/b/%C3%BC/logview?redirect"
+        (project,) = (await daemon.sources()).sources
+    assert project.project == "analytics"
+
+
+@pytest.mark.asyncio
+async def test_refusals_keep_their_code() -> None:
+    """What cannot be done is said in the API's own words."""
+    async with (
+        open_desk(failed("i1"), track(key("x", "p")), track(key("x", "q"))) as desk,
+        Stagewatch(desk.url) as daemon,
+    ):
+        with pytest.raises(ClientError, match="failed") as ended:
+            await daemon.stop("i1")
+        with pytest.raises(ClientError, match="several") as several:
+            await daemon.instance("x")
+        with pytest.raises(ClientError, match="168") as hours:
+            await daemon.logview("i1", hours=1000)
+    assert [one.value.code for one in (ended, several, hours)] == ["conflict", "conflict", "bad_request"]
+
+
+@pytest.mark.asyncio
+async def test_alerts_and_who_has_them() -> None:
+    """All that match, over every page; the first who takes one stays."""
+    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+        alerts = tuple(alert(number, None) for number in range(1_005))
+        await desk.keep(Batch(alerts=alerts))
+        assert [one.id for one in [one async for one in daemon.alerts()]] == [one.id for one in reversed(alerts)]
+        assert [one async for one in daemon.alerts(severity="warning")] == []
+        taken = await daemon.acknowledge(alerts[0].id, by="ann@example.test")
+        again = await daemon.acknowledge(alerts[0].id)
+        with pytest.raises(ClientError):
+            await daemon.acknowledge("a/b")
+    assert taken.acknowledged is not None
+    assert taken == again
+    assert taken.acknowledged.by == "ann@example.test"
+
+
+async def told(events: AsyncGenerator[Event, None], count: int) -> list[tuple[str, str, bool]]:
+    """Id, kind and whether it was inferred, of the next so many."""
+    async with asyncio.timeout(20):
+        return [
+            (one.key.rsplit("/")[-1], one.kind, one.inferred)
+            for one in [await anext(events) for _ in range(count)]
+            if one.key
+        ]
+
+
+@pytest.mark.asyncio
+async def test_events_as_they_happen() -> None:
+    """From now on, of what matches or ceases to; other instances are not told of."""
+    a, b = track("a"), track("b", Phase.WAITING)
+    async with (
+        open_desk(a, b) as desk,
+        Stagewatch(desk.url) as daemon,
+        aclosing(daemon.events(phase="running", project=["analytics"])) as events,
+        asyncio.TaskGroup() as group,
+    ):
+        coming = group.create_task(told(events, 1))
+        await subscribed(desk)
+        desk.happen(moved(b, track("b", Phase.SUSPENDED)), tracks=[track("b", Phase.SUSPENDED)])
+        desk.happen(moved(a, failed("a")), tracks=[failed("a")])
+        assert await coming == [("a", "phase", False)]
+
+
+@pytest.mark.asyncio
+async def test_events_of_a_gap_are_inferred() -> None:
+    """Another run cannot tell what was missed: what must have happened is told, also of what matches no more."""
+    at = port()
+    before = [track(name) for name in ("failed", "gone", "same", "moved")]
+    after = [failed("failed"), track("same"), track("moved", progress=0.9), track("new")]
+    async with (
+        client(at) as daemon,
+        aclosing(daemon.events(phase="running")) as events,
+        asyncio.TaskGroup() as group,
+    ):
+        async with open_desk(*before, port=at) as desk:
+            coming = group.create_task(told(events, 5))
+            await subscribed(desk)
+        async with open_desk(*after, port=at, epoch="e2"):
+            heard = await coming
+    assert sorted(heard) == [
+        ("failed", "phase", True),
+        ("gone", "removed", True),
+        ("moved", "progress", True),
+        ("new", "discovered", True),
+        ("new", "phase", True),
+    ]
