@@ -114,9 +114,7 @@ class Pace(Struct, frozen=True, gc=False):
         return max(1, int(self.requests_per_second * self.sweep_every.total_seconds() * 0.5 / 2))
 
 
-def attend(
-    tracks: Iterable[Track], *, at: datetime, coarse: timedelta, limit: int, skip: Container[InstanceKey]
-) -> list[InstanceKey]:
+def attend(tracks: Iterable[Track], *, at: datetime, coarse: timedelta, limit: int) -> list[InstanceKey]:
     """Whose stages to read next, at most `limit`: first those never looked at, then those that moved since the last
     look (longest ago first), then those not looked at for `coarse`. Waiting instances have no stages to read, but one
     look says whether they really wait."""
@@ -137,8 +135,7 @@ def attend(
     chosen: list[InstanceKey] = []
     for rank in (never, moved, old):
         if len(chosen) < limit:
-            free = (one for one in rank if one[1] not in skip)
-            chosen += [key for _, key in heapq.nsmallest(limit - len(chosen), free, key=itemgetter(0))]
+            chosen += [key for _, key in heapq.nsmallest(limit - len(chosen), rank, key=itemgetter(0))]
     return chosen
 
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 
 from monitor.storage.base import Record
 
@@ -19,7 +20,7 @@ class Bus:
         self.epoch = epoch
         self.seq = seq
         self._forgotten = seq  # the highest sequence number that can no longer be replayed
-        self._recent: deque[Record] = deque()
+        self._recent: deque[Record] = deque(maxlen=REMEMBERED)
         self._listeners: dict[object, Listener] = {}
 
     def publish(self, records: Sequence[Record]) -> None:
@@ -27,9 +28,10 @@ class Bus:
         if not records:
             return
         self.seq = records[-1].seq
+        leaving = len(self._recent) + len(records) - REMEMBERED
+        if leaving > 0:
+            self._forgotten = next(islice(chain(self._recent, records), leaving - 1, None)).seq
         self._recent.extend(records)
-        while len(self._recent) > REMEMBERED:
-            self._forgotten = self._recent.popleft().seq
         for token, listener in tuple(self._listeners.items()):
             if token in self._listeners:  # one listener may have made another one leave
                 listener(records)

@@ -2,8 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +65,7 @@ class Row:
 class StorageMachine(RuleBasedStateMachine):
     """What one driver does, beside what the model says it must do."""
 
+    opening: Callable[[Path], AbstractAsyncContextManager[Storage]]
     persistent = False
 
     def __init__(self) -> None:
@@ -87,7 +88,8 @@ class StorageMachine(RuleBasedStateMachine):
         return self.runner.run(work)
 
     async def open(self) -> Storage:
-        raise NotImplementedError
+        path = Path(self.folder.name) / "store.db"
+        return await self.stack.enter_async_context(type(self).opening(path))
 
     def teardown(self) -> None:
         self.run(self.stack.aclose())
@@ -236,18 +238,14 @@ class StorageMachine(RuleBasedStateMachine):
 class MemoryMachine(StorageMachine):
     """The memory driver."""
 
-    async def open(self) -> Storage:
-        return await self.stack.enter_async_context(aclosing(MemoryStorage()))
+    opening = staticmethod(lambda _path: aclosing(MemoryStorage()))
 
 
 class SqliteMachine(StorageMachine):
     """The SQLite driver, closed and opened again at any moment."""
 
+    opening = staticmethod(lambda path: open_sqlite(SqliteSection(path=path)))
     persistent = True
-
-    async def open(self) -> Storage:
-        section = SqliteSection(path=Path(self.folder.name) / "store.db")
-        return await self.stack.enter_async_context(open_sqlite(section))
 
 
 def key(name: str) -> InstanceKey:

@@ -153,9 +153,8 @@ def track(
     return Track(key, "maxcompute", phase, discovered_at=ago(found), stages_at=ago(looked), moved_at=ago(moved))
 
 
-def chosen(tracks: Iterable[Track], *, limit: int = 100, skip: Iterable[str] = ()) -> list[str]:
-    keys = {InstanceKey("warehouse", "analytics", name) for name in skip}
-    return [key.id for key in attend(tracks, at=NOW, coarse=COARSE, limit=limit, skip=keys)]
+def chosen(tracks: Iterable[Track], *, limit: int = 100) -> list[str]:
+    return [key.id for key in attend(tracks, at=NOW, coarse=COARSE, limit=limit)]
 
 
 def test_attention_goes_to_the_new_then_to_what_moved_then_by_age() -> None:
@@ -176,7 +175,6 @@ def test_attention_goes_to_the_new_then_to_what_moved_then_by_age() -> None:
     expected = ["new-before", "new", "waiting", "moved-before", "moved", "older", "old"]
     assert chosen(tracks) == expected
     assert chosen(tracks, limit=4) == expected[:4]
-    assert chosen(tracks, limit=4, skip=["new", "moved"]) == ["new-before", "waiting", "moved-before", "older"]
 
 
 def test_everything_that_moves_has_its_turn() -> None:

@@ -34,10 +34,12 @@ async def test_a_screen_looks_alive_at_once(visit: Any) -> None:
     """Right after the start there are instances, some of them at work."""
     async with visit(lively=True, speed=50) as site:
         book = site.emulator.maxcompute.book
+
+        def at_work() -> int:
+            live = book.live("demo").values()
+            return sum(one.plan.phase(book.elapsed(one)) is Phase.RUNNING for one in live)
+
         async with asyncio.timeout(5):
-            while True:
-                live = book.live("demo").values()
-                at_work = [one for one in live if one.plan.phase(book.elapsed(one)) is Phase.RUNNING]
-                if len(live) >= lively.AT_ONCE and len(at_work) >= 5:
-                    break
+            while at_work() < 5:
                 await site.get("/tenants")
+        assert len(book.all("demo")) >= lively.AT_ONCE

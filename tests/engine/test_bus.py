@@ -49,6 +49,15 @@ def test_since_says_when_it_has_forgotten() -> None:
     assert len(bus._recent) == REMEMBERED
 
 
+def test_a_batch_larger_than_the_memory() -> None:
+    """Its end is remembered, and the bus says from where a replay is whole."""
+    bus = Bus("e", 0)
+    bus.publish(records(1, 10))
+    bus.publish(records(11, REMEMBERED + 30))
+    assert bus.since("e", 29) is None
+    assert seqs(bus.since("e", 30)) == list(range(31, REMEMBERED + 31))
+
+
 def test_a_batch_without_records_is_no_news() -> None:
     """Nobody is called, and the sequence stays where it was."""
     bus, calls = Bus("e", 7), []

@@ -298,8 +298,11 @@ async def test_detail_is_bounded_and_says_so() -> None:
 async def test_a_resumed_subscription_keeps_attention_too() -> None:
     """Coming back without a snapshot still means that somebody is looking."""
     async with open_desk(track("i1")) as desk, Listener(desk) as client:
+        assert key("i1") not in desk.attention
         await client.say(type="subscribe", id="a", detail=True, after={"epoch": "e1", "seq": 100})
         await until(lambda: key("i1") in desk.attention)
+        progress(desk, "i1", 0.1)
+        assert (await client.next())["type"] == "event"
 
 
 # --- bad frames ---------------------------------------------------------------------------------------------------
