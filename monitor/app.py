@@ -39,6 +39,7 @@ from monitor.notify.alertmanager import Alertmanager, AlertmanagerSection
 from monitor.notify.base import Notifier
 from monitor.notify.webhook import Webhook
 from monitor.sources.base import RequestReport, Source
+from monitor.sources.batchcompute import BatchComputeSection, BatchComputeSource
 from monitor.sources.maxcompute import MaxComputeSource
 from monitor.storage.base import Storage
 from monitor.storage.memory import MemoryStorage
@@ -273,7 +274,11 @@ async def _open_storage(section: StorageSection) -> AsyncIterator[Storage]:
 async def _open_source(
     section: SourceSection, now: Callable[[], datetime], report: Callable[[RequestReport], None]
 ) -> AsyncIterator[Source]:
-    source = MaxComputeSource(section, now=now, report=report)
+    source: Source
+    if isinstance(section, BatchComputeSection):
+        source = BatchComputeSource(section, now=now, report=report)
+    else:
+        source = MaxComputeSource(section, now=now, report=report)
     try:
         yield source
     finally:

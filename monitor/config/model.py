@@ -20,11 +20,12 @@ from monitor.logs import LogSection
 from monitor.notify.alertmanager import AlertmanagerSection
 from monitor.notify.webhook import WebhookSection
 from monitor.section import Secret, Section, Span
+from monitor.sources.batchcompute import BatchComputeSection
 from monitor.sources.maxcompute import MaxComputeSection
 from monitor.storage.section import MemorySection, SqliteSection
 
 StorageSection = Annotated[SqliteSection | MemorySection, Field(discriminator="type")]
-SourceSection = MaxComputeSection
+SourceSection = Annotated[MaxComputeSection | BatchComputeSection, Field(discriminator="type")]
 ChannelSection = Annotated[WebhookSection | AlertmanagerSection, Field(discriminator="type")]
 
 

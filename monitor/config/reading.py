@@ -143,7 +143,7 @@ class _Reader:
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # pydantic puts the chosen type into a path
-_TAGS = frozenset({"sqlite", "memory", "maxcompute", "webhook", "alertmanager"})
+_TAGS = frozenset({"sqlite", "memory", "maxcompute", "batchcompute", "webhook", "alertmanager"})
 _REASONS = {
     "extra_forbidden": "no such key: see config/stagewatch.example.yaml for all of them",
     "tuple_type": "write a list, like [one, another]",

@@ -1,0 +1,70 @@
+"""Jobs as they were submitted: each is asked for once, and remembered.
+
+A plan names the tasks, so that most jobs need no other request; and it alone tells that the service deletes a job once
+it has succeeded, which must be known before the job is gone.
+"""
+
+from msgspec import Struct
+
+from monitor.core.model import InstanceKey, Phase
+from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.batchcompute.api import Api
+from monitor.sources.batchcompute.calls import Calls
+from monitor.sources.batchcompute.documents import Plan, read_plan
+from monitor.sources.batchcompute.recent import Recent
+from monitor.sources.batchcompute.refusals import names_no_job
+from monitor.sources.http import RefusedError
+
+_REMEMBERED = 300_000  # jobs and tasks together
+_FINAL = frozenset({Reason.FORBIDDEN, Reason.CONFLICT, Reason.REJECTED, Reason.MALFORMED})
+_UNKNOWN = Plan()
+
+
+class _Kept(Struct):
+    plan: Plan
+    runs: bool = False  # when it was seen last
+
+
+class Plans:
+    """The plans of one source."""
+
+    def __init__(self, *, api: Api, calls: Calls) -> None:
+        self._api = api
+        self._calls = calls
+        self._kept: Recent[_Kept] = Recent(_REMEMBERED)
+
+    def known(self, job: str) -> Plan | None:
+        """The plan, if it was asked for."""
+        kept = self._kept.get(job)
+        return None if kept is None else kept.plan
+
+    async def learn(self, key: InstanceKey, priority: Priority) -> Plan:
+        """The plan; an empty one where it cannot be had or the job is gone. Raises SourceError where the service does
+        not answer."""
+        plan = self.known(key.id)
+        if plan is None:
+            try:
+                plan = await self._api.ask(self._calls.description(key), priority, lambda reply: read_plan(reply.body))
+            except SourceError as error:
+                if isinstance(error, RefusedError) and names_no_job(error):
+                    return _UNKNOWN
+                if error.reason not in _FINAL:
+                    raise
+                plan = _UNKNOWN
+            self._kept.put(key.id, _Kept(plan), 1 + len(plan.tasks))
+        return plan
+
+    def saw(self, job: str, phase: Phase | None) -> None:
+        """Note how it stands."""
+        kept = self._kept.get(job)
+        if kept is not None:
+            kept.runs = phase is Phase.RUNNING
+
+    def was_released(self, job: str) -> bool:
+        """Of a job that is gone: whether it ran when it was seen last, and goes when it has succeeded."""
+        kept = self._kept.get(job)
+        return kept is not None and kept.plan.released and kept.runs
+
+    def forget(self, job: str) -> None:
+        """It is over."""
+        self._kept.forget(job)
