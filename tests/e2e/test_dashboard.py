@@ -351,6 +351,11 @@ async def test_a_partial_failure_and_a_later_attempt_are_marked(browser: Browser
         await expect(marks).to_have_text(["attempt 2", "partial failure"])
         await expect(panel.locator(".panel-top .tag")).to_have_text(["attempt 2", "partial failure"])
         await expect(row(page, "job-1").locator(".said")).to_have_text("1 of 6 workers failed")
+        # Beside an open panel the table has no room for notes: the mark on the phase stays.
+        background = "dot => getComputedStyle(dot).backgroundImage"
+        for place in (row(page, "job-1"), panel):
+            assert "gradient" in await place.locator(".dot").first.evaluate(background)
+        await expect(row(page, "job-1").locator(".cell.phase")).to_have_attribute("title", "1 of 6 workers failed")
         await expect(panel.locator(".past li bdi").first).to_have_text("succeeded, though 1 of 6 workers failed")
         await expect(panel.locator(".past li bdi").nth(1)).to_have_text("waiting → succeeded")
 

@@ -7,6 +7,7 @@ import { workers } from "./bars.js";
 const NS = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH, GAP_X, GAP_Y, EDGE] = [132, 30, 34, 10, 2];
 const MOST = 60;
+const SMALLEST = 0.8; // a graph that is a little too wide shrinks so far, rather than hide its end; its words stay legible
 
 function svg(tag, attributes = {}, text = null) {
   const node = document.createElementNS(NS, tag);
@@ -72,6 +73,7 @@ function draw(stages, { jobOf, shortOf, phaseOf, says }) {
   });
 
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: "graph", role: "img" });
+  root.style.minWidth = `${width * SMALLEST}px`;
   root.append(svg("title", {}, `${stages.length} ${says}`));
   for (const [stage, sources] of reads) for (const source of sources) root.append(edge(place.get(source), place.get(stage)));
   for (const stage of stages) root.append(box(stage, place.get(stage), shortOf(stage), phaseOf(stage)));

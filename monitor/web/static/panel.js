@@ -172,6 +172,7 @@ export class Panel {
     if (!it) return;
     const live = LIVE.has(it.phase);
     setData(this.root, "phase", it.phase);
+    setData(this.root, "partial", it.partial_failure ? "yes" : "no");
     setText(this.word, it.phase);
     setTags(this.tags, it);
     this.stop.hidden = !live;

@@ -42,6 +42,8 @@ export class Row {
   fill(it, now, { isLeaving, isStale }) {
     const isOld = isStale && LIVE.has(it.phase); // what has ended does not change any more
     setData(this.node, "phase", it.phase);
+    setData(this.node, "partial", it.partial_failure ? "yes" : "no");
+    setTitle(this.cells.phase, it.partial_failure ? failedWorkers(it) : "");
     this.node.classList.toggle("leaving", isLeaving);
     this.node.classList.toggle("old", isOld);
     setText(this.word, it.phase);
