@@ -360,6 +360,26 @@ async def test_a_partial_failure_and_a_later_attempt_are_marked(browser: Browser
         await expect(panel.locator(".past li bdi").nth(1)).to_have_text("waiting → succeeded")
 
 
+async def test_what_failed_runs_again_where_the_service_can(browser: Browser) -> None:
+    """The button is there for a Batch Compute job that failed or was stopped, and nowhere else; a refusal is told."""
+    job, other = rendering("job-1", Phase.FAILED, ended_at=NOW), failure_of("i1")
+    async with open_desk(job, other, rendering("job-2")) as desk, opened(browser, desk) as page:
+        again = page.locator("#panel").get_by_role("button", name="Run again")
+        for one in ("i1", "job-2"):
+            await row(page, one).click()
+            await expect(page.locator("#panel .name")).to_have_text(one)
+            await expect(again).to_be_hidden()
+        await row(page, "job-1").click()
+        await again.click()
+        await expect(page.locator("#panel .message")).to_contain_text("It does not run again: ")
+        desk.service.known["job-1"] = Phase.FAILED
+        await again.click()
+        await expect(page.locator("#panel .message")).to_have_text("The service was asked to run it again.")
+        await expect(page.locator("#panel .phase .word")).to_have_text("running")
+        await expect(again).to_be_hidden()
+        assert desk.service.asked["restart"] == 2
+
+
 async def test_an_alert_is_acknowledged_by_name(browser: Browser) -> None:
     """The browser asks who it is and remembers; who was first stays, and a refusal is told."""
     now = failure_of("i1")

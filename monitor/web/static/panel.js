@@ -2,6 +2,7 @@
 
 import { takeCharge } from "./acknowledge.js";
 import { failedWorkers } from "./bars.js";
+import { confirm } from "./confirm.js";
 import { drawAlerts, drawHistory } from "./past.js";
 import { LIVE } from "./phases.js";
 import { setTags } from "./tags.js";
@@ -11,6 +12,7 @@ import { count, el, foreign, fullMoment, line, moment, percent, redraw, setData,
 const LONGEST_TEXT = 20000; // characters of a failure or a result that are put on the page
 const MOST_EVENTS = 200;
 const DRAW_EVERY = 250; // ms
+const RESTARTABLE = new Set(["failed", "cancelled"]); // by a service that can do it at all
 
 export class Panel {
   // on: {close()}
@@ -127,8 +129,11 @@ export class Panel {
     this.stop = el("button", "act danger", "Stop");
     this.stop.type = "button";
     this.stop.onclick = () => this.confirmStop();
+    this.again = el("button", "act", "Run again");
+    this.again.type = "button";
+    this.again.onclick = () => this.wish(this.again, "restart", "run it again.", "It does not run again");
     const acts = el("div", "acts");
-    acts.append(this.logview, this.getResults, this.stop);
+    acts.append(this.logview, this.getResults, this.again, this.stop);
 
     this.message = el("p", "message");
     this.message.hidden = true;
@@ -177,6 +182,7 @@ export class Panel {
     setTags(this.tags, it);
     this.stop.hidden = !live;
     this.getResults.hidden = it.phase !== "succeeded";
+    this.again.hidden = !(it.kind === "batchcompute" && RESTARTABLE.has(it.phase));
     this.drawFailure();
     this.drawFacts();
     drawTasks(this.tasks, it);
@@ -259,36 +265,26 @@ export class Panel {
   }
 
   confirmStop() {
-    const { ask, key, it } = this;
+    const { key, it } = this;
     const name = foreign("", line(it.name || it.id, 120));
     const text = el("p");
     text.append("Ask the service to end ", name, "? What it has computed so far is lost.");
-    const yes = el("button", "act danger", "Stop it");
-    const no = el("button", "act", "Let it run");
-    const acts = el("form", "acts");
-    acts.method = "dialog";
-    acts.append(no, yes);
-    yes.type = no.type = "button";
-    no.onclick = () => ask.close();
-    yes.onclick = () => {
-      ask.close();
-      if (key === this.key) this.doStop();
-    };
-    ask.replaceChildren(el("h2", "", "Stop this instance?"), text, acts);
-    ask.showModal();
-    no.focus();
+    confirm(this.ask, { heading: "Stop this instance?", text, yes: "Stop it", no: "Let it run" }, () => {
+      if (key === this.key) this.wish(this.stop, "stop", "stop it; the end will show here.", "It was not stopped");
+    });
   }
 
-  async doStop() {
-    this.stop.disabled = true;
-    this.say("Asking the service to stop it…");
+  // Have the daemon pass a wish to the service.
+  async wish(button, verb, what, refused) {
+    button.disabled = true;
+    this.say("Asking the service…");
     try {
-      await this.request("/stop", { method: "POST" });
-      this.say("The service was asked to stop it; the end will show here.");
+      await this.request(`/${verb}`, { method: "POST" });
+      this.say(`The service was asked to ${what}`);
     } catch (error) {
-      this.say(`It was not stopped: ${error.message}`);
+      this.say(`${refused}: ${error.message}`);
     }
-    this.stop.disabled = false;
+    button.disabled = false;
   }
 
   takeCharge(alert) {
