@@ -3,9 +3,9 @@
 A driver joins with a ground: its service on this machine, where instances meet the fate they are given.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from monitor.core.events import Gone, Seen
 from monitor.core.model import LIVE, InstanceKey, Phase
 from monitor.emulator.server import Emulator, EmulatorOptions, serve
 from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, Source, SourceError
+from monitor.sources.batchcompute import BatchComputeSection, BatchComputeSource
 from monitor.sources.maxcompute import MaxComputeSection, MaxComputeSource
 
 pytestmark = pytest.mark.asyncio
@@ -24,11 +25,17 @@ TEXT = "ODPS-0123131:User defined function exception - made up"
 
 
 class Ground(Protocol):
-    """A service to try a driver on. Time stands still but for `begin`, which lets each fate come about."""
+    """A service to try a driver on. Time stands still but for `begin`, which lets each fate come about.
+
+    job        a description that it takes; None of a service that takes none, and restarts nothing
+    has_pages  whether it has a page about each instance
+    """
 
     project: str
     reports: list[RequestReport]
     unknown_id: str
+    job: Mapping[str, Any] | None
+    has_pages: bool
 
     def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AbstractAsyncContextManager[Source]:
         """A driver, closed when the block ends; perhaps with a wrong key, or where nobody listens."""
@@ -41,7 +48,7 @@ class Ground(Protocol):
 
 # --- grounds ----------------------------------------------------------------------------------------------------------
 
-RECIPES: dict[Phase, dict[str, Any]] = {
+INSTANCES: dict[Phase, dict[str, Any]] = {
     Phase.WAITING: {"wait": 100_000},
     Phase.RUNNING: {"wait": 0, "seconds": 1_500},
     Phase.SUSPENDED: {"wait": 0, "seconds": 1_000, "scenario": "suspended"},
@@ -49,31 +56,74 @@ RECIPES: dict[Phase, dict[str, Any]] = {
     Phase.FAILED: {"wait": 0, "seconds": 10, "outcome": "failed", "message": TEXT},
     Phase.CANCELLED: {"wait": 0, "seconds": 10, "outcome": "cancelled"},
 }
+JOBS: dict[Phase, dict[str, Any]] = {
+    Phase.WAITING: {"wait": 100_000},
+    Phase.RUNNING: {"wait": 0, "seconds": 1_500},
+    Phase.SUCCEEDED: {"wait": 1, "seconds": 10, "tasks": 3},
+    Phase.FAILED: {"wait": 0, "seconds": 10, "outcome": "failed", "message": TEXT},
+    Phase.CANCELLED: {"wait": 0, "seconds": 10, "outcome": "stopped"},
+}
+JOB = {
+    "Name": "contract",
+    "Type": "DAG",
+    "Priority": 0,
+    "JobFailOnInstanceFail": True,
+    "DAG": {
+        "Tasks": {
+            "one": {
+                "InstanceCount": 1,
+                "AutoCluster": {"InstanceType": "ecs.sn1.medium", "ImageId": "img-ubuntu"},
+                "Parameters": {
+                    "Command": {"CommandLine": "true", "PackagePath": ""},
+                    "StdoutRedirectPath": "oss://contract/logs/",
+                    "StderrRedirectPath": "oss://contract/logs/",
+                },
+            }
+        }
+    },
+}
 
 
 @dataclass
-class MaxComputeGround:
-    """The emulator of MaxCompute."""
+class Emulated:
+    """The emulator, with its levers."""
 
     emulator: Emulator
     session: ClientSession
     reports: list[RequestReport]
+
+    async def _control(self, lever: str, body: dict[str, Any]) -> Any:
+        async with self.session.post(f"{self.emulator.url}/-/emulator/{lever}", json=body) as answer:
+            assert answer.status in {200, 201}, await answer.text()
+            return await answer.json()
+
+    async def _begin(self, lever: str, recipes: list[dict[str, Any]]) -> list[str]:
+        made = [await self._control(lever, recipe) for recipe in recipes]
+        await self._control("clock", {"advance": 600})
+        return [one["ids"][0] for one in made]
+
+    def _section(self, **own: Any) -> dict[str, Any]:
+        return {"name": "warehouse", "access_id": "me", "requests_per_second": 1000, **own}
+
+
+@dataclass
+class MaxComputeGround(Emulated):
+    """The emulator of MaxCompute."""
+
     project: str = "demo"
     unknown_id: str = "20010101000000000gnobody000"
+    job: Mapping[str, Any] | None = None
+    has_pages: bool = True
 
     @asynccontextmanager
     async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
-        section = MaxComputeSection.model_validate(
-            {
-                "type": "maxcompute",
-                "name": "warehouse",
-                "endpoint": "http://127.0.0.1:9/api" if nobody_there else self.emulator.endpoint,
-                "projects": [self.project],
-                "access_id": "me",
-                "access_key": "made-up-wrong-key" if wrong_key else "demo-secret",
-                "requests_per_second": 1000,
-            }
+        data = self._section(
+            type="maxcompute",
+            endpoint="http://127.0.0.1:9/api" if nobody_there else self.emulator.endpoint,
+            projects=[self.project],
+            access_key="made-up-wrong-key" if wrong_key else "demo-secret",
         )
+        section = MaxComputeSection.model_validate(data)
         source = MaxComputeSource(section, now=now, report=self.reports.append, jitter=lambda: 0.0)
         try:
             yield source
@@ -81,17 +131,37 @@ class MaxComputeGround:
             await source.aclose()
 
     async def begin(self, *fates: Phase) -> list[InstanceKey]:
-        keys = []
-        for fate in fates:
-            made = await self._control("instances", RECIPES[fate])
-            keys.append(InstanceKey("warehouse", self.project, made["ids"][0]))
-        await self._control("clock", {"advance": 600})
-        return keys
+        ids = await self._begin("instances", [INSTANCES[fate] for fate in fates])
+        return [InstanceKey("warehouse", self.project, id_) for id_ in ids]
 
-    async def _control(self, lever: str, body: dict[str, Any]) -> Any:
-        async with self.session.post(f"{self.emulator.url}/-/emulator/{lever}", json=body) as answer:
-            assert answer.status in {200, 201}, await answer.text()
-            return await answer.json()
+
+@dataclass
+class BatchComputeGround(Emulated):
+    """The emulator of Batch Compute."""
+
+    project: str = "cn-qingdao"
+    unknown_id: str = "job-00000000000000000000000000000000"
+    job: Mapping[str, Any] | None = field(default_factory=lambda: JOB)
+    has_pages: bool = False
+
+    @asynccontextmanager
+    async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
+        data = self._section(
+            type="batchcompute",
+            endpoint="http://127.0.0.1:9" if nobody_there else self.emulator.url,
+            region=self.project,
+            access_key="made-up-wrong-key" if wrong_key else "demo-secret",
+        )
+        section = BatchComputeSection.model_validate(data)
+        source = BatchComputeSource(section, now=now, report=self.reports.append, jitter=lambda: 0.0)
+        try:
+            yield source
+        finally:
+            await source.aclose()
+
+    async def begin(self, *fates: Phase) -> list[InstanceKey]:
+        ids = await self._begin("jobs", [JOBS[fate] for fate in fates])
+        return [InstanceKey("warehouse", self.project, id_) for id_ in ids]
 
 
 @asynccontextmanager
@@ -101,6 +171,13 @@ async def maxcompute() -> AsyncIterator[Ground]:
         yield MaxComputeGround(emulator, session, [])
 
 
+@asynccontextmanager
+async def batchcompute() -> AsyncIterator[Ground]:
+    """The emulator, its clock stopped."""
+    async with serve(EmulatorOptions(speed=0)) as emulator, ClientSession() as session:
+        yield BatchComputeGround(emulator, session, [])
+
+
 def now() -> datetime:
     """The clock that the service goes by as well."""
     return datetime.now(UTC)  # noqa: TID251 - the service judges signatures by the wall clock
@@ -108,8 +185,11 @@ def now() -> datetime:
 
 Open = Callable[[], AbstractAsyncContextManager[Ground]]
 
+FATES: dict[Open, tuple[Phase, ...]] = {maxcompute: tuple(INSTANCES), batchcompute: tuple(JOBS)}
+EVERY_FATE = [(opened, fate) for opened, fates in FATES.items() for fate in fates]
 
-@pytest.fixture(params=[maxcompute])
+
+@pytest.fixture(params=FATES)
 def opened(request: pytest.FixtureRequest) -> Open:
     """A driver's ground."""
     ground: Open = request.param
@@ -132,11 +212,11 @@ async def whole(listing: AsyncIterator[Page]) -> tuple[set[str], dict[str, Seen]
 async def test_a_sweep_names_all_that_is_live_and_nothing_else(opened: Open) -> None:
     """Waiting, running and suspended instances are named, ended ones are not; what is said of each fits."""
     async with opened() as ground, ground.source() as source:
-        keys = await ground.begin(*RECIPES)
+        keys = await ground.begin(*FATES[opened])
         ids, said = await whole(source.sweep(ground.project))
-    live = [key.id for key, fate in zip(keys, RECIPES, strict=True) if fate in LIVE]
+    live = [key.id for key, fate in zip(keys, FATES[opened], strict=True) if fate in LIVE]
     assert ids == set(live)
-    for key, fate in zip(keys, RECIPES, strict=True):
+    for key, fate in zip(keys, FATES[opened], strict=True):
         if fate in LIVE:
             seen = said[key.id]
             assert (seen.key, seen.kind, seen.ended) == (key, source.kind, False)
@@ -148,7 +228,7 @@ async def test_a_sweep_names_all_that_is_live_and_nothing_else(opened: Open) -> 
 async def test_a_second_sweep_names_all_and_tells_what_changed(opened: Open) -> None:
     """Nothing moved: all are named again. Something began: it is told, the others need not be."""
     async with opened() as ground, ground.source() as source:
-        first = await ground.begin(Phase.SUSPENDED, Phase.WAITING)
+        first = await ground.begin(Phase.WAITING, Phase.WAITING)
         ids, _ = await whole(source.sweep(ground.project))
         again, _ = await whole(source.sweep(ground.project))
         (more,) = await ground.begin(Phase.RUNNING)
@@ -168,7 +248,7 @@ async def test_an_empty_project(opened: Open) -> None:
 async def test_more_than_a_page(opened: Open) -> None:
     """However many pages it takes, every instance is named once the listing is through."""
     async with opened() as ground, ground.source() as source:
-        keys = await ground.begin(*[Phase.SUSPENDED] * 1_001)
+        keys = await ground.begin(*[Phase.WAITING] * 1_001)
         ids, said = await whole(source.sweep(ground.project))
     assert ids == {key.id for key in keys} == set(said)
 
@@ -177,10 +257,10 @@ async def test_what_ended_is_listed_every_time(opened: Open) -> None:
     """All that ended since is told as ended, also the second time; what is live is not."""
     async with opened() as ground, ground.source() as source:
         since = now() - timedelta(minutes=1)
-        keys = await ground.begin(*RECIPES)
+        keys = await ground.begin(*FATES[opened])
         for _ in range(2):
             ids, said = await whole(source.ended(ground.project, since))
-            over = {key.id for key, fate in zip(keys, RECIPES, strict=True) if fate not in LIVE}
+            over = {key.id for key, fate in zip(keys, FATES[opened], strict=True) if fate not in LIVE}
             assert ids == over
             assert {id_ for id_, seen in said.items() if seen.ended or (seen.phase and seen.phase.is_terminal)} == over
 
@@ -188,10 +268,10 @@ async def test_what_ended_is_listed_every_time(opened: Open) -> None:
 # --- inspections ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fate", RECIPES)
+@pytest.mark.parametrize(("opened", "fate"), EVERY_FATE)
 @pytest.mark.parametrize("want", Detail)
 async def test_every_fate_is_told(opened: Open, fate: Phase, want: Detail) -> None:
-    """An inspection tells the phase; of a failure the text, unless only the phase was wanted."""
+    """An inspection tells the phase, and more than that the tasks; of a failure the text."""
     async with opened() as ground, ground.source() as source:
         (key,) = await ground.begin(fate)
         began = now()
@@ -200,11 +280,12 @@ async def test_every_fate_is_told(opened: Open, fate: Phase, want: Detail) -> No
     assert (seen.key, seen.phase, seen.kind) == (key, fate, source.kind)
     assert began <= seen.at <= now()
     assert seen.ended or fate in LIVE
-    assert seen.tasks
+    assert seen.tasks or want is Detail.PHASE or (want is Detail.OUTCOME and not seen.ended)
     if fate is Phase.FAILED and want is not Detail.PHASE:
         assert seen.failure is not None
-        assert (seen.failure.message, seen.failure.code) == (TEXT, "ODPS-0123131")
-        assert seen.failure.task in {task.name for task in seen.tasks}
+        assert TEXT in seen.failure.message
+        assert seen.failure.code
+        assert seen.failure.task in {task.name for task in seen.tasks or ()}
     else:
         assert seen.failure is None
 
@@ -269,26 +350,65 @@ async def test_a_stop_stops_and_a_second_one_is_a_conflict(opened: Open) -> None
 
 
 async def test_results_by_task(opened: Open) -> None:
-    """Of what succeeded each task's result, of what failed the failure's text."""
+    """Of what succeeded something about each task, of what failed the failure's text."""
     async with opened() as ground, ground.source() as source:
         succeeded, failed = await ground.begin(Phase.SUCCEEDED, Phase.FAILED)
         fine = await source.results(succeeded)
         text = await source.results(failed)
-        seen = await source.inspect(succeeded, Detail.PHASE, Priority.WATCHED)
+        seen = await source.inspect(succeeded, Detail.STAGES, Priority.WATCHED)
     assert isinstance(seen, Seen)
     assert set(fine) == {task.name for task in seen.tasks or ()}
     assert all(fine.values())
-    assert list(text.values()) == [TEXT]
+    assert len(text) == 1
+    assert all(TEXT in one for one in text.values())
 
 
 async def test_an_address_of_the_services_page(opened: Open) -> None:
-    """It can be opened, and names the instance."""
+    """It can be opened, and names the instance; a service without such a page says where else to look."""
     async with opened() as ground, ground.source() as source, ClientSession() as session:
         (key,) = await ground.begin(Phase.RUNNING)
-        address = await source.logview(key, 24)
-        async with session.get(address) as page:
-            assert page.status == 200
-    assert key.id in address
+        if ground.has_pages:
+            address = await source.logview(key, 24)
+            assert key.id in address
+            async with session.get(address) as page:
+                assert page.status == 200
+        else:
+            with pytest.raises(SourceError, match=key.id) as caught:
+                await source.logview(key, 24)
+            assert caught.value.reason is Reason.REJECTED
+
+
+async def test_a_restart_runs_what_failed_again(opened: Open) -> None:
+    """It is live under the same key and cannot be restarted once more; a service that never does this says so."""
+    async with opened() as ground, ground.source() as source:
+        failed, running = await ground.begin(Phase.FAILED, Phase.RUNNING)
+        reason = await outcome(source.restart(failed))
+        seen = await source.inspect(failed, Detail.PHASE, Priority.WATCHED)
+        twice = await outcome(source.restart(failed))
+        never = await outcome(source.restart(running))
+    assert isinstance(seen, Seen)
+    if ground.job is None:
+        assert (reason, twice, never) == (Reason.REJECTED,) * 3
+        assert seen.phase is Phase.FAILED
+    else:
+        assert (reason, twice, never) == (None, Reason.CONFLICT, Reason.CONFLICT)
+        assert seen.phase in LIVE
+        assert seen.restarts
+
+
+async def test_a_submission_makes_an_instance_once(opened: Open) -> None:
+    """The same token again gives the same key, another one another; a service that takes no jobs says so."""
+    async with opened() as ground, ground.source() as source:
+        if ground.job is None:
+            assert await outcome(source.submit(ground.project, {"Name": "x"}, "token-1")) is Reason.REJECTED
+            return
+        tokens = ("token-1", "token-1", "token-2", "")
+        keys = [await source.submit(ground.project, ground.job, token) for token in tokens]
+        seen = await source.inspect(keys[0], Detail.STAGES, Priority.WATCHED)
+    assert isinstance(seen, Seen)
+    assert (keys[0] == keys[1], len(set(keys))) == (True, 3)
+    assert (keys[0].source, keys[0].project, seen.name) == (source.name, ground.project, ground.job["Name"])
+    assert [task.name for task in seen.tasks or ()] == list(ground.job["DAG"]["Tasks"])
 
 
 # --- trouble ----------------------------------------------------------------------------------------------------------
@@ -350,7 +470,7 @@ async def test_every_request_is_reported(opened: Open) -> None:
         (key,) = await ground.begin(Phase.FAILED)
         for ask in ASKS.values():
             reason = await outcome(ask(source, key))
-            assert ground.reports[-1].result == (reason or "ok")
+            assert ground.reports[-1].result == (reason or "ok") or reason is Reason.REJECTED
         assert {report.source for report in ground.reports} == {"warehouse"}
         assert {report.result for report in ground.reports} <= {"ok", *Reason}
         assert all(report.operation.isalpha() and report.seconds > 0 for report in ground.reports)

@@ -93,7 +93,9 @@ def _told(task: str, row: JobRow, instance: InstanceRow | None, more: int, unrea
         lines.append(end_of(result.detail or "", _LONGEST_DETAIL))
         if more > 0:
             lines.append(f"and {more} more {'instance' if more == 1 else 'instances'} failed")
-    lines.append(said if said and said not in "\n".join(lines) else "")
+    told = result.error_message or result.error_code
+    if not (told and told in said):  # what it says of the same instance is no news
+        lines.append(said)
     if unread:
         lines.append(f"its failed instances could not be read: {unread}")
     return Failure(
