@@ -98,6 +98,20 @@ def check(file: Annotated[Path, typer.Argument(help="the config file")]) -> None
     check_config(file)
 
 
+@app.command("check-job")
+def check_job(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="job descriptions; - is standard input")],
+    as_json: AsJson = False,
+) -> None:
+    """Validate Batch Compute job descriptions: exit 0 with what they will run, or 1 with every fault.
+
+    Exit 2 if a FILE cannot be read. Nothing is sent anywhere.
+    """
+    from monitor.cli.jobs import check_jobs
+
+    check_jobs(files, as_json=as_json)
+
+
 @app.command()
 def parse(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="default: standard input")] = None,
@@ -196,3 +210,28 @@ def logview(
     from monitor.cli.asking import print_logview
 
     print_logview(url, key, hours, as_json=as_json)
+
+
+@app.command("run-job")
+def run_job(
+    file: Annotated[Path, typer.Argument(help="a job description; - is standard input")],
+    source: Annotated[str | None, typer.Option(help="where to, if more than one source takes jobs")] = None,
+    token: Annotated[str | None, typer.Option(help="said again, it makes no second job")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a Batch Compute job through the daemon and print its key, as for `stagewatch watch $(...)`.
+
+    Exit 1 with every fault of the description, as `check-job` does; 2 if the daemon or the service does not take it.
+    """
+    from monitor.cli.submitting import run_job as run
+
+    run(file, url=url, source=source, token=token, as_json=as_json)
+
+
+@app.command()
+def restart(key: Key, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Run again what did not finish of a job that failed or was stopped; print its key once the new attempt shows."""
+    from monitor.cli.submitting import restart_instance
+
+    restart_instance(url, key, as_json=as_json)

@@ -3,11 +3,12 @@
 import asyncio
 import getpass
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
+from uuid import uuid4
 
 from msgspec import Struct
 
@@ -213,6 +214,28 @@ class Stagewatch:
     async def stop(self, key: str) -> Instance:
         """Ask the service to end it, and return it as it stands. Its end comes as an event: see `wait`."""
         return await self._transport.ask(Instance, f"{_path(key)}/stop", method="POST")
+
+    async def submit(
+        self, job: Mapping[str, Any], source: str | None = None, token: str | None = None
+    ) -> Instance:  # Any: JSON of the service
+        """Submit a job description and have the job watched. `source` may be left out where only one takes jobs.
+
+        The same `token` again gives the same job. Without one a new one is taken, for this call alone: so an answer
+        that was lost on the way makes no second job, and the request is sent once more.
+        """
+        given = {"source": source, "token": token or uuid4().hex}
+        body = {"job": job, **{name: value for name, value in given.items() if value}}
+        try:
+            return await self._transport.ask(Instance, "/api/v1/instances", method="POST", body=body)
+        except ClientError as error:
+            if error.code not in {"unreachable", "not_recorded"}:
+                raise
+        return await self._transport.ask(Instance, "/api/v1/instances", method="POST", body=body)
+
+    async def restart(self, key: str) -> Instance:
+        """Have the service run again what did not finish of an instance that failed or was stopped: a new attempt of
+        the same key, which is returned as soon as it shows."""
+        return await self._transport.ask(Instance, f"{_path(key)}/restart", method="POST")
 
     # --- alerts ---
 

@@ -15,7 +15,7 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     """`--help` is complete."""
     text = stagewatch("--help").stdout.decode()
-    for command in ("serve", "demo", "emulate", "check", "parse", "ls", "show"):
+    for command in ("serve", "demo", "emulate", "check", "check-job", "parse", "ls", "show", "run-job", "restart"):
         assert command in text
 
 

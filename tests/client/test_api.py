@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -95,8 +95,15 @@ async def answering(body: str) -> AsyncIterator[str]:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=body.encode("latin-1"))
 
+    async with answered_by(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def answered_by(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server that asks this about everything."""
     application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", answer)
+    application.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(application)
     await runner.setup()
     try:
@@ -143,6 +150,43 @@ async def test_what_people_do() -> None:
         assert daemon.logview_link("a/b/ü") == f"{desk.url}/api/v1/instances/a/b/%C3%BC/logview?redirect"
         (project,) = (await daemon.sources()).sources
     assert project.project == "analytics"
+
+
+@pytest.mark.asyncio
+async def test_a_job_is_submitted_and_restarted() -> None:
+    """The instance comes back, watched already; each submission is a new job, unless it has the token of another."""
+    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+        made = await daemon.submit({"Name": "render"}, "warehouse", "nightly-1")
+        assert (made.key, made.phase) == ("warehouse/analytics/job-nightly-1", Phase.WAITING)
+        assert (await daemon.submit({"Name": "render"}, "warehouse", "nightly-1")).key == made.key
+        others = {(await daemon.submit({}, "warehouse")).key for _ in range(2)}
+        assert len({made.key, *others}) == 3
+        with pytest.raises(ClientError, match="no source takes jobs"):
+            await daemon.submit({})
+        desk.service.known["job-nightly-1"] = Phase.FAILED
+        assert (await daemon.restart(made.key)).key == made.key
+        assert desk.service.known["job-nightly-1"] is Phase.RUNNING
+
+
+@pytest.mark.asyncio
+async def test_a_lost_answer_makes_no_second_job() -> None:
+    """The daemon took the job, and the connection broke before it could say so: what is sent again is the same job."""
+    async with open_desk() as desk:
+        lost = []
+
+        async def pass_on(request: web.Request) -> web.Response:
+            async with desk.session.post(f"{desk.url}{request.path}", data=await request.read()) as answer:
+                body = await answer.read()
+            if not lost:
+                lost.append(body)
+                assert request.transport is not None
+                request.transport.abort()
+            return web.Response(body=body)
+
+        async with answered_by(pass_on) as url, Stagewatch(url) as daemon:
+            made = await daemon.submit({"Name": "render"}, "warehouse")
+        assert lost
+        assert list(desk.service.known) == [made.id]
 
 
 @pytest.mark.asyncio

@@ -76,7 +76,7 @@ def _shown(value: object, *, secret: bool) -> str:
             text = json.dumps(value)
             return text if len(text) <= 40 else f"{text[:36]}..."
         case int():
-            return str(value) if abs(value) < 10**30 else "such a large number"
+            return str(value) if abs(value) < 10**30 else "so large a number"
         case _:
             return f"a {type(value).__name__}"
 

@@ -5,7 +5,6 @@ description that was copied from there is checked as well.
 """
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from monitor.sources.base import BadJobError, Remark
 from monitor.sources.batchcompute.description.places import Place, place
 
+LARGEST = 2**63 - 1  # what every reader of JSON can hold
 DEEPEST = 64  # a description is about ten levels deep; far more is a mistake, and would exhaust the stack
 
 _NOT_JSON = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<alien>//[^\n]*|/\*.*?(?:\*/|\Z)|\.\.\.)', re.DOTALL)
@@ -79,7 +79,7 @@ def _odd(value: Any, path: Place) -> Iterator[Remark]:
     elif isinstance(value, str):
         if _is_torn(value):
             yield Remark(place(path), _TORN)
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
         yield Remark(place(path), "is too large a number")
 
 

@@ -84,7 +84,7 @@ def _told(ask: Callable[[], object]) -> list[str]:
 
 letters = st.characters(exclude_categories=["Cs"])
 any_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(-(2**63), 2**62) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=10,
 )
@@ -123,8 +123,8 @@ tasks = st.builds(
         {"Parameters": parameters},
         optional={
             "InstanceCount": st.integers(1, 9) | st.just(10**9),
-            "Timeout": st.integers(1),
-            "MaxRetryCount": st.integers(0),
+            "Timeout": st.integers(1, 10**6),
+            "MaxRetryCount": st.integers(0, 10**6),
             "InputMapping": st.dictionaries(directories, local_directories.map(lambda path: f"/in{path}"), max_size=2),
             "OutputMapping": st.dictionaries(
                 local_directories.map(lambda path: f"/out{path}"), directories, max_size=2
@@ -162,6 +162,6 @@ app_jobs = st.fixed_dictionaries(
     {"Name": filled, "Type": st.just("App"), "App": st.fixed_dictionaries({"AppName": filled}, optional={
         "Inputs": st.dictionaries(texts, any_json, max_size=3),
         "Logging": st.builds(dict, StdoutPath=directories),
-        "Config": st.builds(dict, InstanceCount=st.integers(1)),
+        "Config": st.builds(dict, InstanceCount=st.integers(1, 10**6)),
     })},
 )  # fmt: skip

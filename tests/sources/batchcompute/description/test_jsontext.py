@@ -47,6 +47,7 @@ def told(text: str) -> list[str]:
         ('{"a": ' * 100 + "1" + "}" * 100, ["a.a.a: is nested too deeply"]),
         ('{"a": {"b": 1, "b": 1, "c": 2, "b": 3}}', ["a.b: stands here twice: keep one"]),
         ('{"a": 1e999}', ["a: is too large a number"]),
+        ('{"a": [-9223372036854775807, -9223372036854775808]}', ["a[1]: is too large a number"]),
         ('{"a": ["\\ud800"]}', ["a[0]: holds half of a surrogate pair, which is no text"]),
         ('{"\\udfff": 1}', ['["\\udfff"]: holds half of a surrogate pair, which is no text']),
     ],
