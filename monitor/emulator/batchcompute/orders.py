@@ -52,6 +52,15 @@ def redirect_path(directory: str, stream: str, job_id: str, task: str, instance:
     return f"{directory.rstrip('/')}/{stream}.{job_id}.{task}.{instance}"
 
 
+class OrderError(Exception):
+    """What keeps a run from success other than its program: the error code of its ending, and the message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 class Executor(Protocol):
     """Does what is ordered."""
 
