@@ -15,6 +15,7 @@ from monitor.storage.base import Attempt, Batch, Delivery, DeliveryState, Outcom
 
 SETTLE_WITHIN = 30.0  # seconds; what was sent is remembered as sent, even while the daemon stops
 LONGEST_PAUSE = timedelta(seconds=10)  # of a whole channel: it keeps the order, but may not hold others up for long
+FALL_BACK_AT_ONCE = 100  # alerts in a commit
 DOWN_AFTER = 2  # failures in a row: one may be about one alert, or pass
 LONGEST_WISH = timedelta(hours=1)  # a receiver that asks for more means something else
 
@@ -23,11 +24,13 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Line:
-    """One channel with what it does to all of its deliveries: `failures` in a row, the first of them at `since`."""
+    """One channel with what it does to all of its deliveries: `failures` in a row, the first of them at `since`, and up
+    to which delivery all were given to others because of them."""
 
     notifier: Notifier
     failures: int = 0
     since: float = 0.0
+    fell_back: int = 0
 
 
 class Courier:
@@ -80,7 +83,7 @@ class Courier:
             lease = self._patience.lease()
             claimed = await self._storage.claim(line.notifier.name, 1, self._now(), lease, self._who)
             for delivery in claimed:
-                await anyio.sleep(await self._deliver(line, delivery))
+                await self._rest(line, await self._deliver(line, delivery))
             if claimed:
                 continue
             due = await self._storage.next_due(line.notifier.name)
@@ -106,6 +109,32 @@ class Courier:
         if failure is None or failure.permanent:
             return 0.0
         return max(wish, min(self._patience.backoff(line.failures, 1.0), LONGEST_PAUSE.total_seconds()))
+
+    async def _rest(self, line: _Line, seconds: float) -> None:
+        """Send nothing there for so long. What has waited for a channel that is down for too long does not wait for a
+        failure of its own until others are told."""
+        until = anyio.current_time() + seconds
+        while True:
+            left = until - anyio.current_time()
+            if line.failures >= DOWN_AFTER or left > LONGEST_PAUSE.total_seconds():
+                await self._fall_back(line)
+            if left <= 0:
+                return
+            await anyio.sleep(min(left, LONGEST_PAUSE.total_seconds()))
+
+    async def _fall_back(self, line: _Line) -> None:
+        now, channel, more = self._now(), line.notifier.name, True
+        alerts, to = 0, set[str]()
+        while more:
+            fallen = await self._storage.fall_back(
+                channel, now - self._patience.fallback_after, now, line.fell_back, FALL_BACK_AT_ONCE
+            )
+            line.fell_back, more = fallen.upto, fallen.more
+            alerts += fallen.alerts
+            to.update(fallen.channels)
+        if to:
+            log.warning("channel_falls_back", channel=channel, to=sorted(to), alerts=alerts)
+            self._wake_up()
 
     async def _send(self, notifier: Notifier, delivery: Delivery) -> tuple[Receipt, NotifyError | None]:
         try:

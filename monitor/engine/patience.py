@@ -10,6 +10,7 @@ from msgspec import Struct
 from monitor.core.schedule import backoff
 from monitor.notify.base import NotifyError, Receipt
 from monitor.storage.base import Attempt, Delivery, DeliveryState, Outcome
+from monitor.storage.outbox import falls_back
 
 GRACE = timedelta(seconds=60)  # a lease outlives the try that it is for
 LONGEST_REPEAT = 60.0  # seconds between tries to tell it again: a receiver that restarted knows nothing until then
@@ -46,7 +47,7 @@ class Patience(Struct, frozen=True, gc=False):
         if delivery.state is DeliveryState.REPEATING:
             return Outcome(attempt, DeliveryState.REPEATING, due_at)
         alert = delivery.alert
-        fallback = alert.fallback if delivery.channel in alert.channels else ()
+        fallback = falls_back(alert, delivery.channel)
         if failure.permanent or due_at - alert.at > self.give_up_after:
             return Outcome(attempt, DeliveryState.GIVEN_UP, fallback=fallback)
         late = alert.at + self.fallback_after

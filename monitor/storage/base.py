@@ -8,7 +8,7 @@
    told again comes after all that nobody was told yet.
 6. Forgetting a track forgets its events. Alerts stay until they are old, delivered, and their track is gone.
 7. A failure to deliver and the rows that it adds to the outbox of other channels are one settlement. A channel has at
-   most one delivery of an alert.
+   most one delivery of an alert, however often it falls back there.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -131,6 +131,21 @@ class Outcome(Struct, frozen=True, gc=False):
     fallback_at: datetime | None = None
 
 
+class FallenBack(Struct, frozen=True, gc=False):
+    """How far a line of pending deliveries was looked through, and what became of it.
+
+    upto      the id of the last delivery that was looked at; where to go on
+    more      whether there may be more behind it that is late by now
+    alerts    how many went into the outbox of another channel
+    channels  which channels those are
+    """
+
+    upto: int
+    more: bool
+    alerts: int
+    channels: tuple[str, ...]
+
+
 class Acknowledgement(Struct, frozen=True, gc=False):
     """Who took charge of an alert, and when."""
 
@@ -220,6 +235,12 @@ class Storage(Protocol):
         """Record an attempt and end the lease. What was delivered stays delivered, and when the lease ran out and
         somebody else has claimed it since, only a better outcome counts: their lease goes on. Returns the channels of
         `outcome.fallback` that got the alert by this; an alert that was delivered does not fall back."""
+        ...
+
+    async def fall_back(self, channel: str, fired_until: datetime, at: datetime, after: int, limit: int) -> FallenBack:
+        """Look at the next `limit` pending deliveries of a channel in the order of the outbox, from behind the id
+        `after` to the first one that fired later than `fired_until`: each whose alert names the channel is put into the
+        outbox of its fallback channels, due at `at`. The deliveries themselves stay as they are."""
         ...
 
     async def depths(self) -> Sequence[OutboxDepth]:

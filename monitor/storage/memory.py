@@ -4,7 +4,7 @@ a mock clock."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 
 from anyio.lowlevel import checkpoint
 from msgspec import MsgspecError
@@ -22,13 +22,14 @@ from monitor.storage.base import (
     Checkpoints,
     Delivery,
     DeliveryState,
+    FallenBack,
     Following,
     OutboxDepth,
     Outcome,
     Record,
     StorageError,
 )
-from monitor.storage.outbox import settle
+from monitor.storage.outbox import falls_back, settle
 from monitor.storage.tail import Tail
 
 
@@ -137,6 +138,19 @@ class MemoryStorage:
             self._repeating.discard(row.id)
         shelf, due_at = self._alerts[row.alert.id], outcome.fallback_at or outcome.attempt.at
         return [channel for channel in settled.fallback if self._put(shelf, channel, due_at)]
+
+    async def fall_back(self, channel: str, fired_until: datetime, at: datetime, after: int, limit: int) -> FallenBack:
+        """Put what has waited for too long into the outbox of the channels that it falls back to."""
+        await self._turn()
+        rows = islice((row for row in self._pending(channel) if row.id > after), limit)
+        late = list(takewhile(lambda row: row.alert.at <= fired_until, rows))
+        alerts, channels = 0, dict[str, None]()
+        for row in late:
+            shelf = self._alerts[row.alert.id]
+            new = [to for to in falls_back(row.alert, channel) if self._put(shelf, to, at)]
+            alerts += bool(new)
+            channels.update(dict.fromkeys(new))
+        return FallenBack(late[-1].id if late else after, len(late) == limit, alerts, tuple(channels))
 
     async def depths(self) -> Sequence[OutboxDepth]:
         """What waits, per channel."""

@@ -6,6 +6,7 @@ Rules of this file: rows and outcomes are values; who reads and writes them is t
 from msgspec import Struct
 from msgspec.structs import replace
 
+from monitor.core.alerting import Alert
 from monitor.storage.base import MAX_ATTEMPTS, Attempt, Delivery, DeliveryState, Outcome
 
 _WAITS = (DeliveryState.PENDING, DeliveryState.REPEATING)
@@ -28,6 +29,11 @@ def settle(row: Delivery, claims: int, outcome: Outcome) -> Settlement:
         kept = replace(kept, state=outcome.state, due_at=due)
     undelivered = kept.state in (DeliveryState.PENDING, DeliveryState.GIVEN_UP)
     return Settlement(kept, counts, outcome.fallback if undelivered else ())
+
+
+def falls_back(alert: Alert, channel: str) -> tuple[str, ...]:
+    """The channels that get an alert which this one does not take: a fallback has none of its own."""
+    return alert.fallback if channel in alert.channels else ()
 
 
 def _counts(row: Delivery, claims: int, state: DeliveryState) -> bool:

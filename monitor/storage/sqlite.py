@@ -24,6 +24,7 @@ from monitor.storage.base import (
     Batch,
     Checkpoints,
     Delivery,
+    FallenBack,
     Following,
     OutboxDepth,
     Outcome,
@@ -135,6 +136,10 @@ class SqliteStorage:
     async def settle(self, delivery: Delivery, outcome: Outcome) -> Sequence[str]:
         """Record an attempt and end the lease."""
         return await self._write(lambda db: outbox.settle(db, delivery, outcome))
+
+    async def fall_back(self, channel: str, fired_until: datetime, at: datetime, after: int, limit: int) -> FallenBack:
+        """Put what has waited for too long into the outbox of the channels that it falls back to."""
+        return await self._write(lambda db: outbox.fall_back(db, channel, fired_until, at, after=after, limit=limit))
 
     async def depths(self) -> Sequence[OutboxDepth]:
         """What waits, per channel."""

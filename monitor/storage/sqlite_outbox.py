@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import msgspec
 
@@ -16,6 +17,7 @@ from monitor.storage.base import (
     Attempt,
     Delivery,
     DeliveryState,
+    FallenBack,
     OutboxDepth,
     Outcome,
 )
@@ -105,6 +107,25 @@ def settle(db: sqlite3.Connection, delivery: Delivery, outcome: Outcome) -> list
         db.execute("UPDATE delivery SET leased_until = NULL, leased_by = NULL WHERE id = ?", (row.id,))
     at = outcome.fallback_at or outcome.attempt.at
     return [channel for channel in settled.fallback if _put(db, number, channel, at)]
+
+
+def fall_back(
+    db: sqlite3.Connection, channel: str, fired_until: datetime, at: datetime, *, after: int, limit: int
+) -> FallenBack:
+    """Put what has waited for too long into the outbox of the channels that it falls back to."""
+    rows = db.execute(
+        "SELECT delivery.id, alert.number, body, alert.at FROM delivery JOIN alert ON alert.number = delivery.alert "
+        "WHERE state = 'pending' AND channel = ? AND delivery.id > ? ORDER BY delivery.id LIMIT ?",
+        (channel, after, limit),
+    ).fetchall()
+    late = list(takewhile(lambda row: row[3] <= to_micros(fired_until), rows))
+    alerts, channels = 0, dict[str, None]()
+    for _, number, body, _ in late:
+        new = [to for to in rules.falls_back(decode_alert(body), channel) if _put(db, number, to, at)]
+        alerts += bool(new)
+        channels.update(dict.fromkeys(new))
+    upto = late[-1][0] if late else after
+    return FallenBack(upto, len(late) == limit, alerts, tuple(channels))
 
 
 def _put(db: sqlite3.Connection, number: int | None, channel: str, due_at: datetime) -> bool:

@@ -570,6 +570,34 @@ async def test_what_was_delivered_does_not_fall_back(opened: Open) -> None:
         assert [one.channel for one in (await only(storage)).deliveries] == ["ops"]
 
 
+async def test_what_waits_falls_back_untried(opened: Open) -> None:
+    """What fired long enough ago goes into other outboxes, in its order, and stays where it was; in slices, up to the
+    first that fired later; what has fallen back, is delivered, or came as a fallback itself does not go again."""
+    async with opened() as storage:
+        names = ("a", "b", "c", "d")
+        early = [alert(name, fallback=("mail",) if name != "b" else ()) for name in names]
+        await storage.commit(Batch(alerts=(*early, alert("late", after=5, fallback=("mail",)))))
+        (taken,) = await claim(storage, limit=1)
+        await storage.settle(taken, outcome())
+        told = await storage.fall_back("ops", AT + 4 * MINUTE, AT + 5 * MINUTE, 0, 2)
+        assert (told.more, told.alerts, told.channels) == (True, 1, ("mail",))
+        told = await storage.fall_back("ops", AT + 4 * MINUTE, AT + 6 * MINUTE, told.upto, 2)
+        assert (told.more, told.alerts, told.channels) == (False, 1, ("mail",))
+        for after in (0, told.upto):
+            again = await storage.fall_back("ops", AT + 4 * MINUTE, AT + 7 * MINUTE, after, 10)
+            assert (again.upto, again.more, again.alerts) == (told.upto, False, 0)
+        assert (await storage.fall_back("mail", AT + MINUTE, AT, 0, 10)).alerts == 0
+        mailed = await claim(storage, AT + 6 * MINUTE, limit=5, channel="mail")
+        assert [(one.alert.id, one.due_at) for one in mailed] == [("c", AT + 5 * MINUTE), ("d", AT + 6 * MINUTE)]
+        waiting = await claim(storage, AT + 6 * MINUTE, limit=5)
+        assert [(one.alert.id, one.claims, one.attempts) for one in waiting] == [
+            ("b", 1, ()),
+            ("c", 1, ()),
+            ("d", 1, ()),
+            ("late", 1, ()),
+        ]
+
+
 async def test_settling_what_is_forgotten_is_nothing(opened: Open) -> None:
     """A settlement that comes after its alert was forgotten changes nothing."""
     async with opened() as storage:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ PENDING, REPEATING, DELIVERED = DeliveryState.PENDING, DeliveryState.REPEATING, 
 
 names = st.sampled_from("abcd")
 channels = st.sampled_from(["ops", "mail"])
+SPARE = "spare"  # to which every alert falls back
 few = st.integers(0, 3)
 few_names = st.lists(names, max_size=3)
 
@@ -160,6 +162,18 @@ class StorageMachine(RuleBasedStateMachine):
         for channel in new:
             self.add(row.alert, channel, self.now + MINUTE)
 
+    @rule(channel=channels, back=few)
+    def fall_back(self, channel: str, back: int) -> None:
+        until = self.now - back * MINUTE / 2
+        waiting = [row for row in self.rows if row.channel == channel and row.state is PENDING]
+        late = list(takewhile(lambda row: row.alert.at <= until, waiting))
+        told = self.run(self.storage.fall_back(channel, until, self.now, 0, 100))
+        new = [row.alert for row in late if channel in row.alert.channels and row.alert.fallback]
+        new = [one for one in new if not any(row.alert is one and row.channel == SPARE for row in self.rows)]
+        assert (told.alerts, told.more, bool(told.channels)) == (len(new), False, bool(new))
+        for one in new:
+            self.add(one, SPARE, self.now)
+
     @rule(name=names, by=st.sampled_from(["one", "two"]))
     def acknowledge(self, name: str, by: str) -> None:
         record = self.run(self.storage.acknowledge(name, by, self.now))
@@ -226,11 +240,11 @@ class StorageMachine(RuleBasedStateMachine):
         waiting = [row for row in self.rows if row.state is PENDING]
         assert {one.channel: (one.pending, one.oldest) for one in await storage.depths()} == {
             channel: (len(mine), min(row.alert.at for row in mine))
-            for channel in ("mail", "ops")
+            for channel in ("mail", "ops", SPARE)
             if (mine := [row for row in waiting if row.channel == channel])
         }
         in_line = [row for row in self.rows if row.state in (PENDING, REPEATING)]
-        for channel in ("mail", "ops"):
+        for channel in ("mail", "ops", SPARE):
             expected = min((row.wants for row in in_line if row.channel == channel), default=None)
             assert await storage.next_due(channel) == expected
 
@@ -254,7 +268,7 @@ def key(name: str) -> InstanceKey:
 
 def alert(name: str, at: datetime, on: tuple[str, ...]) -> Alert:
     labels = {"source": "warehouse", "project": "analytics"}
-    return Alert(name, "InstanceFailed", "critical", key(name), 1, at, at, labels, {}, on)
+    return Alert(name, "InstanceFailed", "critical", key(name), 1, at, at, labels, {}, on, (SPARE,))
 
 
 _settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

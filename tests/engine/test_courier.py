@@ -511,6 +511,53 @@ async def test_what_is_taken_in_time_does_not_fall_back() -> None:
     assert mail.tried == []
 
 
+async def test_what_waits_for_a_channel_that_is_down_falls_back_in_time() -> None:
+    """Three hundred alerts wait for a receiver that hangs: each is told elsewhere five minutes after it fired, without
+    a try of its own, in order and once; when the receiver is back, it gets all of them in order, too."""
+    ops, mail = ScriptedNotifier(script=[inf] * 60), ScriptedNotifier("mail")
+    with capture_logs() as logs:
+        async with post(ops, mail) as it:
+            for number in range(300):
+                await it.fire(number, fallback=("mail",))
+                await anyio.sleep(1)
+            await anyio.sleep(330)
+            assert ids(mail) == [f"{number:04}" for number in range(300)]
+            late = [now() - one.alert.at for one in await it.deliveries("mail")]
+            waited = [one.attempts[0].at - one.alert.at for one in await it.deliveries("mail")]
+            assert min(late) >= min(waited) >= timedelta(minutes=5)
+            assert max(waited) <= timedelta(minutes=5, seconds=26)  # a try that hangs, and a pause behind it
+            tried = {name for _, name in ops.tried}
+            assert len(tried) < 10
+            await anyio.sleep(7200)
+            assert len(mail.tried) == 300
+    assert sorted(ids(ops)) == ids(mail)
+    assert len(ops.tried) == 300 + 60
+    hung = {name for _, name in ops.tried[:60]}
+    untried = [name for name in ids(ops) if name not in hung]
+    assert untried == sorted(untried)
+    told = [entry for entry in logs if entry["event"] == "channel_falls_back"]
+    assert sum(entry["alerts"] for entry in told) + len([e for e in logs if e["event"] == "delivery_falls_back"]) == 300
+    assert {(entry["channel"], *entry["to"]) for entry in told} == {("ops", "mail")}
+
+
+async def test_a_receiver_that_wants_an_hour_delays_no_fallback() -> None:
+    """It names a time far away: what fires meanwhile is told elsewhere five minutes later."""
+    slower = NotifyError(Reason.THROTTLED, "429", permanent=False, status=429, retry_after=3600)
+    ops, mail = ScriptedNotifier(script=[slower]), ScriptedNotifier("mail")
+    async with post(ops, mail) as it:
+        await it.fire(1, fallback=("mail",))
+        await anyio.sleep(600)
+        await it.fire(2, fallback=("mail",))
+        await anyio.sleep(299)
+        assert ids(mail) == ["0001"]
+        await anyio.sleep(12)
+        assert ids(mail) == ["0001", "0002"]
+        assert len(ops.tried) == 1
+        await anyio.sleep(3600)
+    assert ids(ops) == ["0001", "0002"]
+    assert len(mail.tried) == 2
+
+
 async def test_two_channels_that_fail_share_one_fallback() -> None:
     """It is told once, by whichever fails first."""
     ops, chat = ScriptedNotifier(script=[REFUSED]), ScriptedNotifier("chat", script=[UNAVAILABLE] * 100)

@@ -368,6 +368,7 @@ async def test_the_loop_never_touches_the_file(section: SqliteSection) -> None:
             await storage.commit(Batch((found(1),), (track(), track(2)), (alert(),), {("s", "p"): AT}))
             (delivery,) = await storage.claim("ops", 1, AT, MINUTE, "courier")
             await storage.settle(delivery, Outcome(Attempt(AT, 0.1), DeliveryState.DELIVERED))
+            await storage.fall_back("ops", AT, AT, 0, 10)
             await storage.acknowledge("a1", "me", AT)
             await storage.alerts(AlertQuery())
             await storage.history(key())
