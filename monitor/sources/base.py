@@ -51,7 +51,7 @@ class Remark(Struct, frozen=True, gc=False):
 
 
 class BadJobError(SourceError):
-    """A job description has faults, and none of it was sent; `faults` are all of them, in no words of the service."""
+    """A job description has faults: `faults` are all of them, and nothing was sent."""
 
     def __init__(self, faults: Sequence[Remark]) -> None:
         super().__init__(Reason.REJECTED, "\n".join(map(str, faults)))
