@@ -125,7 +125,7 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
         events.append(ProgressMoved(at=got.at, key=got.key, progress=new.progress))
     elif got.at == track.observed_at and new == track:
         return track, ()
-    events += _partial_failure(track, new, got.at)
+    events += _partial_failure(track, new, got.at) if new.failed_workers else ()  # of most it is not worth a call
     if events and new.verdicts:
         new, judged = judge(new, got.at, policy.limits)
         events += judged
@@ -156,7 +156,7 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
         absent_since=None,
         counted=counted,
     )
-    if got.failed_workers is not None or got.workers is not None:
+    if got.failed_workers is not None or got.workers is not None:  # not of every service: most pay nothing for it
         new = _count_workers(new, got, ended=ended and not entered)
     if not entered and not ended:
         return new
