@@ -1,12 +1,13 @@
 """The calls of the Batch Compute service: its routes, and what is answered about jobs, tasks and instances."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from monitor.emulator.batchcompute import catalog, documents
+from monitor.emulator.batchcompute.bodies import read_object
 from monitor.emulator.batchcompute.book import Job
 from monitor.emulator.batchcompute.description import priority_of, read_description
 from monitor.emulator.batchcompute.paging import cut, max_items_of, number_of
@@ -14,8 +15,8 @@ from monitor.emulator.batchcompute.refusals import invalid, not_found
 from monitor.emulator.batchcompute.service import BatchCompute
 from monitor.emulator.batchcompute.views import LIVE, InstanceView, State, TaskView
 from monitor.emulator.batchcompute.wire import Door, answer
-from monitor.emulator.errors import ServiceError
 
+_INLINE_BYTES = 100_000  # larger submissions are checked in a thread
 _STATES = {state.lower(): state for state in State}
 
 
@@ -53,7 +54,9 @@ class JobApi:
 
     async def create(self, request: web.Request, owner: int) -> web.Response:
         """Takes a job in."""
-        description = read_description(await request.read())
+        body = await request.read()
+        small = len(body) < _INLINE_BYTES
+        description = read_description(body) if small else await asyncio.to_thread(read_description, body)
         return answer({"Id": self._service.submit(owner, description, request.query.get("IdempotentToken", ""))}, 201)
 
     async def list_jobs(self, request: web.Request, _owner: int) -> web.Response:
@@ -93,12 +96,7 @@ class JobApi:
 
     async def change_priority(self, request: web.Request, _owner: int) -> web.Response:
         """Another priority for a job that can be started again."""
-        try:
-            body = msgspec.json.decode(await request.read() or b"{}")
-        except (msgspec.MsgspecError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            raise ServiceError(400, "InvalidParameter", 'The body must be {"Priority": <integer>}.')
+        body = read_object(await request.read() or b"{}", 'an object such as {"Priority": 1}')
         self._service.prioritise(self._job(request), priority_of(body))
         return web.Response()
 

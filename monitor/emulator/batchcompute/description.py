@@ -1,17 +1,18 @@
 """What clients submit: a job description, checked against every published limit before anything runs."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import msgspec
-
+from monitor.emulator.batchcompute.bodies import read_object
 from monitor.emulator.batchcompute.dependencies import predecessors
 from monitor.emulator.batchcompute.refusals import invalid, missing
 from monitor.emulator.errors import ServiceError
 
 MAX_PRIORITY = 1000
+MOST = 2**31 - 1  # of seconds and re-runs
 MAX_INSTANCES = 50_000  # of one job: nothing is published, but this machine ends somewhere
 _NAME = re.compile(r"[A-Za-z_-][A-Za-z0-9_-]{0,63}", re.ASCII)
 _TASK_NAME = re.compile(r"[A-Za-z_-][A-Za-z0-9_-]{0,31}", re.ASCII)
@@ -55,13 +56,7 @@ class Description:
 
 def read_description(body: bytes) -> Description:
     """Takes in a submission. Raises ServiceError with the parameter that is missing or wrong, and how it is wanted."""
-    try:
-        source = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        source = None
-    if not isinstance(source, dict):
-        raise ServiceError(400, "InvalidParameter", "The body must be a job description: one JSON object.")
-    return check_description(source)
+    return check_description(read_object(body, "a job description: one JSON object"))
 
 
 def check_description(source: Json) -> Description:
@@ -78,8 +73,10 @@ def check_description(source: Json) -> Description:
     tasks = dag.table("Tasks", required=True)
     if not tasks:
         raise invalid("Tasks", "DAG.Tasks must hold at least one task.")
-    for task in tasks:
+    for task, fields in tasks.items():
         _matching("TaskName", task, _TASK_NAME, 32)
+        if not isinstance(fields, dict):
+            raise invalid("Tasks", f"The task '{task}' must be an object.")
     before = predecessors(tuple(tasks), dag.table("Dependencies"))
     specs = tuple(_task(task, before[task], dag.inner("Tasks", task)) for task in tasks)
     if sum(spec.instances for spec in specs) > MAX_INSTANCES:
@@ -108,9 +105,9 @@ class _Fields:
 
     def text(self, name: str, *, required: bool = False) -> str:
         value = self._get(name, required=required)
-        if value is None or isinstance(value, str):
+        if value is None or _is_text(value):
             return value or ""
-        raise self._wrong(name, "a string", value)
+        raise self._wrong(name, "a string without NUL", value)
 
     def flag(self, name: str, *, required: bool = False) -> bool:
         value = self._get(name, required=required)
@@ -118,16 +115,13 @@ class _Fields:
             return value or False
         raise self._wrong(name, "true or false", value)
 
-    def whole(self, name: str, lowest: int, highest: int | None, otherwise: int | None) -> int:
+    def whole(self, name: str, lowest: int, highest: int, otherwise: int | None) -> int:
         value = self._get(name, required=otherwise is None)
         if value is None and otherwise is not None:
             return otherwise
-        wanted = f"an integer in [{lowest}, {highest}]" if highest is not None else f"an integer of {lowest} or more"
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self._wrong(name, wanted, value)
-        if value < lowest or (highest is not None and value > highest):
-            raise self._wrong(name, wanted, value)
-        return value
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+            return value
+        raise self._wrong(name, f"an integer in [{lowest}, {highest}]", value)
 
     def table(self, name: str, *, required: bool = False) -> Json:
         value = self._get(name, required=required)
@@ -140,8 +134,8 @@ class _Fields:
     def texts(self, name: str) -> Mapping[str, str]:
         table = self.table(name)
         for key, value in table.items():
-            if not isinstance(value, str):
-                raise self._wrong(name, "an object whose values are strings", {key: value})
+            if not (_is_text(key) and _is_text(value)):
+                raise self._wrong(name, "an object of strings without NUL", {key: value})
         return table
 
     def inner(self, *names: str) -> "_Fields":
@@ -156,13 +150,17 @@ class _Fields:
         return invalid(name, f"{self._path}{name} {why}.")
 
     def _wrong(self, name: str, wanted: str, value: object) -> ServiceError:
-        return self.wrong(name, f"must be {wanted}, not {msgspec.json.encode(value).decode()[:80]}")
+        return self.wrong(name, f"must be {wanted}, not {json.dumps(value)[:80]}")
 
     def _get(self, name: str, *, required: bool) -> Any:
         value = self._fields.get(name)
         if required and (value is None or value == ""):
             raise missing(name)
         return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
 
 
 def _task(name: str, after: tuple[str, ...], task: _Fields) -> TaskSpec:
@@ -172,8 +170,6 @@ def _task(name: str, after: tuple[str, ...], task: _Fields) -> TaskSpec:
     command = parameters.inner("Command")
     parameters.table("Command", required=True)
     command_line = command.text("CommandLine", required=True)
-    if "\0" in command_line:
-        raise command.wrong("CommandLine", "must not hold NUL characters")
     inputs, outputs, logs = (task.texts(f"{kind}Mapping") for kind in ("Input", "Output", "Log"))
     _check_stores(task, "InputMapping", inputs.keys())
     _check_stores(task, "OutputMapping", outputs.values())
@@ -184,8 +180,8 @@ def _task(name: str, after: tuple[str, ...], task: _Fields) -> TaskSpec:
         name=name,
         after=after,
         instances=task.whole("InstanceCount", 1, MAX_INSTANCES, 1),
-        timeout=task.whole("Timeout", 1, None, 3600),
-        max_retries=task.whole("MaxRetryCount", 0, None, 0),
+        timeout=task.whole("Timeout", 1, MOST, 3600),
+        max_retries=task.whole("MaxRetryCount", 0, MOST, 0),
         cluster_id=task.text("ClusterId"),
         command_line=command_line,
         package_path=_oss_path(command, "PackagePath"),
@@ -205,8 +201,8 @@ def _env(command: _Fields) -> Mapping[str, str]:
     for key, value in env.items():
         if not _ENV_NAME.fullmatch(key):
             raise command.wrong("EnvVars", f"must have names of 1 to 100 of [A-Za-z0-9_-], not '{key[:110]}'")
-        if len(value) > 1000 or "\0" in value:
-            raise command.wrong("EnvVars", f"must have values of at most 1000 characters without NUL, but '{key}'")
+        if len(value) > 1000:
+            raise command.wrong("EnvVars", f"must have values of at most 1000 characters, unlike '{key}'")
     return env
 
 
@@ -220,7 +216,7 @@ def _check_machines(task: _Fields) -> None:
     disks = task.inner("AutoCluster", "Configs", "Disks")
     for kind, lowest, highest in (("SystemDisk", 40, 500), ("DataDisk", 5, 2000)):
         disk = disks.inner(kind)
-        if disk.whole("Size", 0, None, 0):  # clients send 0 for no wish
+        if disk.whole("Size", 0, MOST, 0):  # clients send 0 for no wish
             disk.whole("Size", lowest, highest, 0)
 
 

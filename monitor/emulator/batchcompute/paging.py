@@ -4,6 +4,7 @@ Jobs are found by the number in their id, not by their place: a page stays right
 deleted meanwhile.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from monitor.emulator.batchcompute.refusals import invalid
 
 DEFAULT_ITEMS = 50
 MAX_ITEMS = 100
+_ID = re.compile(r"job-[0-9A-F]{32}")
 T = TypeVar("T")
 
 
@@ -37,13 +39,9 @@ def max_items_of(text: str) -> int:
 
 def number_of(marker: str) -> int:
     """The number in a job's id. Raises ServiceError if the marker is no id."""
-    head, digits = marker[:-16], marker[-16:]
-    try:
-        if not head.startswith("job-"):
-            raise ValueError
-        return int(digits, 16)
-    except ValueError:
-        raise invalid("Marker", f"It must be the id of a job, not '{marker[:80]}'.") from None
+    if not _ID.fullmatch(marker):
+        raise invalid("Marker", f"It must be the id of a job, not '{marker[:80]}'.")
+    return int(marker[-16:], 16)
 
 
 def cut(elements: Iterable[T], max_items: int) -> Page[T]:

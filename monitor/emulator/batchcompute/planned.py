@@ -5,6 +5,7 @@ Nothing keeps it up to date, so that thousands of them cost nothing until somebo
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from monitor.emulator.batchcompute.orders import redirect_path
@@ -17,7 +18,7 @@ LOGS = f"oss://{BUCKET}/logs/"
 ERROR_CODE = "ProgramFailed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What is wanted of a planned job. Times are emulated seconds: `wait` until it begins, `seconds` from there to its
     outcome. `again` is its outcome after it has been stopped or has failed, and was started again."""
@@ -33,8 +34,9 @@ class Recipe:
     auto_release: bool = False
     message: str = ""
 
+    @cached_property
     def plan(self) -> Plan:
-        """Of the first run."""
+        """Of the first run, one for all jobs of this recipe."""
         return lay_out(self.parts, self.wait, self.seconds, self.outcome, self.flaws)
 
     def next_plan(self, done: Mapping[str, int]) -> Plan:
@@ -98,7 +100,7 @@ class Planned:
         self._id = id_
         self._recipe = recipe
         self._clock = clock
-        self._run = _Run(clock.emulated(), recipe.plan())
+        self._run = _Run(clock.emulated(), recipe.plan)
 
     @property
     def state(self) -> State:
@@ -188,7 +190,9 @@ class Planned:
         return Result(1, ERROR_CODE, message, f"instance {number}: {message}\n")
 
     def _elapsed(self) -> float:
-        return self._clock.emulated() - self._run.began
+        now, run = self._clock.emulated(), self._run
+        elapsed = now - run.began
+        return max(elapsed, run.plan.ends) if now >= self.ends else elapsed  # where it ends, rounding has no say
 
     def _wall(self, run: _Run, elapsed: float) -> float:
         return self._clock.wall_at(run.began + elapsed)

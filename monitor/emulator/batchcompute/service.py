@@ -66,7 +66,7 @@ class BatchCompute:
         """Runs again what did not finish of a job. Raises ServiceError unless it was stopped or has failed."""
         self._require_startable(job)
         await self.scheduler.break_off(job)  # what was told to end may not have ended yet
-        self._require_startable(job)
+        self._require_startable(self.require(job.id))  # others may have been quicker
         job.course.restart()
         self.book.restarted(job)
         if isinstance(job.course, Executed):

@@ -51,7 +51,8 @@ def strings_to_sign(request: SignedRequest) -> Iterator[str]:
     """The texts that clients may have signed for this request."""
     headers = request.headers
     own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-acs-"))
-    for date in dict.fromkeys((headers.get("date", ""), headers.get("x-acs-date", ""))):
+    dates = (headers["date"],) if "date" in headers else ("", headers.get("x-acs-date", ""))
+    for date in dict.fromkeys(dates):
         lines = (headers.get(name, "") for name in ("accept", "content-md5", "content-type"))
         head = "\n".join((request.method, *lines, date, own))
         for target in dict.fromkeys((request.target, _decoded(request.target))):
