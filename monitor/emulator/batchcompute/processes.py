@@ -6,6 +6,7 @@ import signal
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from monitor.emulator.batchcompute.output import Spool, piped, pump
@@ -13,7 +14,7 @@ from monitor.emulator.batchcompute.unbroken import unbroken
 
 _PROC = Path("/proc")
 _TELLING = _PROC / "self/stat"
-_LOOK_AGAIN_SECONDS = 0.01
+_FIRST_PAUSE = 0.01  # seconds until it is looked again who is left; looking costs more than waiting
 _DRAIN_SECONDS = 1.0
 
 
@@ -101,10 +102,11 @@ class Crew:
     async def _end(self, grace: float) -> None:
         loop = asyncio.get_running_loop()
         patience = loop.time() + grace
-        number = int(signal.SIGTERM)
+        number, pause = int(signal.SIGTERM), _FIRST_PAUSE
         while await asyncio.to_thread(self._signal, number):
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-            number = signal.SIGKILL if loop.time() >= patience else 0
+            left = patience - loop.time()
+            await asyncio.sleep(min(pause, left) if left > 0 else _FIRST_PAUSE)
+            number, pause = signal.SIGKILL if loop.time() >= patience else 0, pause * 2
         if self.leader is not None:
             await self.leader.wait()
 
@@ -117,14 +119,15 @@ class Crew:
 
     def _alive(self) -> list[int]:
         leader = str(self.leader.pid).encode() if self.leader else b""
-        return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal() and self._has(entry, leader)]
+        with os.scandir(_PROC) as entries:
+            return [int(entry.name) for entry in entries if entry.name.isdecimal() and self._has(entry.path, leader)]
 
-    def _has(self, entry: Path, leader: bytes) -> bool:
-        status = _read(entry / "stat")
-        state, _, group, session = status[status.rfind(b")") + 1 :].split()[:4] or (b"X", b"", b"", b"")
+    def _has(self, path: str, leader: bytes) -> bool:
+        status = _read(f"{path}/stat")
+        state, _, group, session = status[status.rfind(b")") + 1 :].split(None, 4)[:4] or (b"X", b"", b"", b"")
         if state in b"ZX":  # dead; at most nobody has fetched it yet
             return False
-        return leader in {group, session} or self._mark in _read(entry / "environ").split(b"\0")
+        return leader in {group, session} or self._mark in _read(f"{path}/environ").split(b"\0")
 
 
 def _reaches(send: Callable[[int, int], None], whom: int, number: int) -> bool:
@@ -135,8 +138,9 @@ def _reaches(send: Callable[[int, int], None], whom: int, number: int) -> bool:
     return True
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        with FileIO(path) as file:
+            return file.readall() or b""
     except OSError:  # the process has gone, or is somebody else's
         return b""
