@@ -207,8 +207,9 @@ def _env(command: _Fields) -> Mapping[str, str]:
 
 
 def _check_machines(task: _Fields) -> None:
-    """A task runs either on a cluster that exists or on one made for it; `""` and `{}` stand for neither."""
-    cluster, auto = task.text("ClusterId"), task.table("AutoCluster")
+    """A task runs either on a cluster that exists or on one made for it; `""` and `{}` stand for neither, and so does
+    what the released client makes of `{}`: an AutoCluster whose fields are all empty."""
+    cluster, auto = task.text("ClusterId"), any(task.table("AutoCluster").values())
     if cluster and auto:
         raise task.wrong("ClusterId", "and AutoCluster exclude each other: give one of them")
     if not cluster and not auto:

@@ -63,6 +63,16 @@ def test_what_is_left_out_has_a_default() -> None:
     assert (task.package_path, task.env, task.stdout_dir, read.auto_release) == ("", {}, "", False)
 
 
+def test_an_auto_cluster_of_empty_fields_is_none() -> None:
+    """The released client sends one beside the cluster that the job asks for; alone it is no machine to run on."""
+    empty = {"InstanceType": "", "ECSImageId": "", "UserData": {}, "ReserveOnFail": False, "DependencyIsvService": ""}
+    source = changed("task.AutoCluster", empty)
+    with pytest.raises(ServiceError, match="AutoCluster is mandatory"):
+        check_description(source)
+    source["DAG"]["Tasks"]["count"]["ClusterId"] = "cls-1"
+    assert check_description(source).tasks[0].cluster_id == "cls-1"
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
