@@ -23,16 +23,35 @@ class Secret:
     """A value that does not print. In YAML: the text itself, `{env: NAME}` or `{file: PATH}`.
 
     The environment is an input: `Model.model_validate(data, context={"env": os.environ})`.
+    Two secrets are equal if they are of one file, whatever that held when each was read, or else by their values:
+    whoever uses one from a file reads it again.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_file", "_value")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, file: Path | None = None) -> None:
         self._value = value
+        self._file = file
 
     def reveal(self) -> str:
         """The value, for signing and for headers only."""
         return self._value
+
+    @property
+    def may_change(self) -> bool:
+        """Whether it stands in a file, where somebody may renew it."""
+        return self._file is not None
+
+    def reread(self) -> "Secret":
+        """As its file holds it now. Itself where it is from none, or where that holds no line of text at this moment:
+        whoever writes a new secret may have only begun."""
+        if self._file is None:
+            return self
+        try:
+            text = _read_secret_file(self._file)
+        except ValueError:
+            return self
+        return Secret(text, self._file) if text.isprintable() else self
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -40,10 +59,14 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
+        return isinstance(other, Secret) and other._origin == self._origin
 
     def __hash__(self) -> int:
-        return hash(self._value)
+        return hash(self._origin)
+
+    @property
+    def _origin(self) -> Path | str:
+        return self._file or self._value
 
     @classmethod
     def read(cls, value: Any, env: Mapping[str, str]) -> "Secret":  # Any: whatever YAML holds
@@ -59,7 +82,8 @@ class Secret:
                     raise ValueError(f"environment variable {name} is not set: set it, or name another one")
                 return cls(text)
             case {"file": str(path), **rest} if not rest:
-                return cls(_read_secret_file(Path(path)))
+                file = Path(path)
+                return cls(_read_secret_file(file), file)
             case _:
                 raise ValueError("write the secret as text, as {env: NAME} or as {file: PATH}")
 

@@ -157,6 +157,39 @@ def test_secrets_are_equal_by_value() -> None:
     assert len({Secret(VALUE), Secret(VALUE)}) == 1
 
 
+def test_secrets_of_one_file_are_equal(tmp_path: Path) -> None:
+    """A token that was renewed is no change of the configuration: whoever uses it reads it again."""
+    file, other = tmp_path / "token", tmp_path / "other"
+    file.write_text("old-token")
+    other.write_text("old-token")
+    old = account({"file": str(file)})
+    assert old != account({"file": str(other)})
+    assert old != account("old-token")
+    file.write_text("new-token\n")
+    assert account({"file": str(file)}) == old
+    assert len({account({"file": str(file)}).key, old.key}) == 1
+    assert old.key.reveal() == "old-token"
+    assert old.key.reread().reveal() == "new-token"
+    assert old.key.reread().reread().reveal() == "new-token"
+
+
+@pytest.mark.parametrize("text", [None, "", "  \n", "two\nlines", "no\x00text"])
+def test_a_file_that_holds_no_secret_now_leaves_the_old_one(tmp_path: Path, text: str | None) -> None:
+    """It is deleted, empty or half-written at this moment: what was read before is used on."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    secret = account({"file": str(file)}).key
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    assert secret.reread().reveal() == "old-token"
+
+
+def test_what_is_from_no_file_stays() -> None:
+    """A secret in the text or from the environment is what it was."""
+    assert Secret(VALUE).reread().reveal() == VALUE
+
+
 def test_a_copied_secret_is_a_secret() -> None:
     """A copy of a section keeps its secret, and keeps it from printing."""
     for section in (copy.deepcopy(account()), pickle.loads(pickle.dumps(account())), account().model_copy()):

@@ -48,14 +48,19 @@ def refuse_two_users(address: str, headers: Mapping[str, Secret], key: str) -> N
 
 
 class Place:
-    """An address with the headers that it wants. JSON goes there, a request at a time."""
+    """An address with the headers that it wants. JSON goes there, a request at a time.
+
+    A header whose value stands in a file is read again for every request: alerts are rare, and one that is refused for
+    an old token would be lost.
+    """
 
     def __init__(self, url: URL, headers: Mapping[str, Secret], *, version: str) -> None:
         self._url = url
-        self._headers = {name: value.reveal() for name, value in headers.items()}
+        self._secrets = dict(headers)
+        self._may_change = any(value.may_change for value in headers.values())
         self._user_agent = f"stagewatch/{version}"
         self._session: aiohttp.ClientSession | None = None
-        self._hidden = sorted(_secrets(self._url, self._headers), key=len, reverse=True)
+        self._read()
 
     def __str__(self) -> str:
         """Scheme, host and port: what people may read."""
@@ -63,6 +68,8 @@ class Place:
 
     async def post(self, body: bytes, own: Mapping[str, str]) -> Receipt:
         """Post JSON with headers of `own` that nobody may configure. Raises NotifyError."""
+        if self._may_change:
+            await asyncio.to_thread(self._read)
         headers = CIMultiDict({"Content-Type": "application/json", "User-Agent": self._user_agent})
         headers.update(self._headers)
         headers.update(own)
@@ -81,6 +88,11 @@ class Place:
         if 200 <= status < 300:
             return Receipt(status=status, detail=detail)
         raise refusal(status, detail, retry_after)
+
+    def _read(self) -> None:
+        self._secrets = {name: value.reread() for name, value in self._secrets.items()}
+        self._headers = {name: value.reveal() for name, value in self._secrets.items()}
+        self._hidden = sorted(_secrets(self._url, self._headers), key=len, reverse=True)
 
     def _mask(self, text: str, whole: bool = True) -> str:
         """The beginning of `text` without secrets; one that is not whole may end in a part of one."""

@@ -6,6 +6,7 @@ import struct
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -36,6 +37,30 @@ async def refused(answer: Answer, **headers: str) -> NotifyError:
         with pytest.raises(NotifyError) as caught:
             await it.post(b"{}", {})
         return caught.value
+
+
+@pytest.mark.asyncio
+async def test_a_header_from_a_file_is_as_new_as_the_file(tmp_path: Path) -> None:
+    """A token that was renewed goes with the next alert, and is hidden where the receiver repeats it."""
+    file = tmp_path / "token"
+    said: list[str] = []
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        said.append(request.headers["Authorization"])
+        return web.Response(text=f"you said {said[-1]}")
+
+    def write(token: str) -> Secret:
+        file.write_text(f"Bearer {token}\n")
+        return Secret.read({"file": str(file)}, {})
+
+    async with receiving(echo) as receiver:
+        it = Place(URL(receiver.url), {"Authorization": write("old-token")}, version="1.2.3")
+        receipts = [await it.post(b"{}", {})]
+        write("new-token")
+        receipts.append(await it.post(b"{}", {}))
+        await it.aclose()
+    assert said == ["Bearer old-token", "Bearer new-token"]
+    assert [receipt.detail for receipt in receipts] == ["you said <secret>"] * 2
 
 
 @pytest.mark.asyncio

@@ -1,20 +1,22 @@
-"""Signed requests to one endpoint: when the service says our clock or our signature is old, mend it and ask again."""
+"""Signed requests to one endpoint: when the service says our clock, our signature or our token is old, mend it and ask
+again."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import RefusedError, Reply, Request, Transport
 from monitor.sources.maxcompute.calls import Call
 from monitor.sources.maxcompute.refusals import refusal, speaks_against_v4
-from monitor.sources.maxcompute.signing import Signer
+from monitor.sources.maxcompute.signing import Account, Signer
 
 T = TypeVar("T")
 
 
 class Api:
-    """One account on one endpoint. `hide` are the secrets that no message may repeat."""
+    """One account on one endpoint."""
 
     def __init__(
         self,
@@ -22,38 +24,36 @@ class Api:
         endpoint: str,
         *,
         transport: Transport,
-        signer: Signer,
+        credentials: Credentials[Account, Signer],
         clock: ServiceClock,
-        hide: tuple[str, ...],
     ) -> None:
         self._source = source
         self._endpoint = endpoint
         self._transport = transport
-        self._signer = signer
+        self._credentials = credentials
         self._clock = clock
-        self._hide = hide
-        self._v4 = signer.prefers_v4
+        self._v4 = credentials.signer.prefers_v4
 
     async def ask(self, call: Call, priority: Priority, read: Callable[[Reply], T]) -> T:
         """Send it and return what `read` makes of a good answer. Raises SourceError and nothing else."""
         resource = call.path + call.words.signed
         url = self._endpoint + call.quoted + call.words.sent
-        v4 = self._v4
+        v4, signer = self._v4, self._credentials.signer
 
         def request() -> Request:
             stamp = self._clock.stamp()
-            headers = self._signer.headers(call.method, resource, stamp, content_type=call.content_type, v4=v4)
+            headers = signer.headers(call.method, resource, stamp, content_type=call.content_type, v4=v4)
             return Request(call.method, url, headers, call.body)
 
         def answer(reply: Reply) -> T:
             if not 200 <= reply.status < 300:
-                raise refusal(self._source, call.operation, reply, hide=self._hide)
+                raise refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
             try:
                 return read(reply)
             except SourceError as error:
                 raise SourceError(error.reason, f"{self._source}: {call.operation}: {error}") from None
 
-        corrected = False
+        corrected = renewed = False
         while True:
             try:
                 value = await self._transport.send(
@@ -65,6 +65,9 @@ class Api:
                     corrected = True
                 elif v4 and speaks_against_v4(error):
                     v4 = False
+                elif error.reason is Reason.UNAUTHORIZED and not renewed and await self._credentials.renew(signer):
+                    v4, signer = self._v4, self._credentials.signer
+                    renewed = True
                 else:
                     raise
             else:

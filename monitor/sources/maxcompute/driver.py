@@ -12,6 +12,7 @@ from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
 from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, SourceError
 from monitor.sources.budget import Budget
+from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import Transport
 from monitor.sources.maxcompute.api import Api
@@ -60,10 +61,16 @@ class MaxComputeSource:
             app_access_id=section.app_access_id,
             app_access_key=section.app_access_key,
         )
-        signer = Signer(account, _COMMON)
+        credentials = Credentials(
+            section.name,
+            account,
+            make=lambda account: Signer(account, _COMMON),
+            secrets=Account.secrets,
+            clock=clock,
+        )
         self._transport = Transport(
             section.name,
-            headers=signer.common,
+            headers=_COMMON,
             budget=Budget(
                 rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
             ),
@@ -79,9 +86,8 @@ class MaxComputeSource:
             section.name,
             section.endpoint,
             transport=self._transport,
-            signer=signer,
+            credentials=credentials,
             clock=service_clock,
-            hide=account.secrets(),
         )
         only_own = discover is not None and discover.owner == "mine"
         self._calls = calls = Calls(section.name, section.projects, only_own=only_own)
@@ -99,7 +105,7 @@ class MaxComputeSource:
             calls=calls,
             region=section.region,
             host=section.logview_host,
-            token=section.bearer_token.reveal if section.bearer_token else None,
+            token=lambda: credentials.account.bearer_token,
         )
 
     def sweep(self, project: str) -> AsyncIterator[Page]:

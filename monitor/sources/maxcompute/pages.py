@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 from monitor.core.model import InstanceKey
+from monitor.section import Secret
 from monitor.sources.base import Priority, Reason, SourceError
 from monitor.sources.http import RefusedError
 from monitor.sources.maxcompute.api import Api
@@ -26,7 +27,7 @@ class Pages:
         calls: Calls,
         region: str | None,
         host: str | None,
-        token: Callable[[], str] | None,
+        token: Callable[[], Secret | None],
     ) -> None:
         self._source = source
         self._endpoint = endpoint
@@ -56,8 +57,8 @@ class Pages:
 
     async def _fresh_token(self, key: InstanceKey, hours: int) -> str:
         call = self._calls.token(key, hours)
-        if self._token is not None:
-            return self._token()
+        if token := self._token():
+            return token.reveal()
         return await self._api.ask(call, Priority.WATCHED, lambda reply: read_token(reply.body))
 
     async def _host(self, of: str) -> str:

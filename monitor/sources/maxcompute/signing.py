@@ -60,11 +60,8 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Signer:
-    """Makes the headers that say who asks.
-
-    `common` are those that every request carries: what is given here, of which names in `x-odps-` are signed with the
-    rest, and the account's tokens.
-    """
+    """Makes the headers that say who asks. `common` are those that every request carries besides: names in `x-odps-`
+    among them are signed with the rest."""
 
     def __init__(self, account: Account, common: Mapping[str, str]) -> None:
         self._id = account.access_id.reveal() if account.access_id else ""
@@ -79,11 +76,11 @@ class Signer:
             for name, value in sorted((name.lower(), value) for name, value in common.items())
             if name.startswith("x-odps-")
         )
-        self.common = dict(common)
+        self._tokens: dict[str, str] = {}
         if account.sts_token:
-            self.common["authorization-sts-token"] = account.sts_token.reveal()
+            self._tokens["authorization-sts-token"] = account.sts_token.reveal()
         if account.bearer_token:
-            self.common["x-odps-bearer-token"] = account.bearer_token.reveal()
+            self._tokens["x-odps-bearer-token"] = account.bearer_token.reveal()
         self._day = ""
         self._derived = self._legacy
 
@@ -96,7 +93,7 @@ class Signer:
         self, method: str, resource: str, stamp: Stamp, *, content_type: str = "", v4: bool = False
     ) -> dict[str, str]:
         """The other headers of a request for `resource`: the path below the endpoint and the query, as signed."""
-        headers = {"Date": stamp.date}
+        headers = {"Date": stamp.date, **self._tokens}
         if content_type:
             headers["Content-Type"] = content_type
         if self._signs:

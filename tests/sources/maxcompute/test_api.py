@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
@@ -166,6 +167,69 @@ async def test_an_old_service_with_another_clock() -> None:
         )
         await ask(source)
     assert len(service.asked) == 3
+
+
+# --- tokens that are renewed ---
+
+
+def accepts(*tokens: str) -> Callable[[Asked], Answer]:
+    """A service by which every other token has expired."""
+    expired = error("AuthenticationRequestExpired", "ODPS-0410031:Authentication request expired", 401)
+    return lambda asked: GOOD if asked.headers.get("authorization-sts-token") in tokens else expired
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_was_renewed_is_read_again(tmp_path: Path) -> None:
+    """The request that is refused goes out once more with what the file holds now; those behind it are right."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on("taskstatus", accepts("old-token"))
+        await ask(source)
+        file.write_text("new-token")
+        service.on("taskstatus", accepts("new-token"))
+        await ask(source)
+        await ask(source)
+    sent = [it.headers["authorization-sts-token"] for it in service.asked]
+    assert sent == ["old-token", "old-token", "new-token", "new-token"]
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_was_renewed_signs(tmp_path: Path) -> None:
+    """Everything that is derived from it is made anew, and the better signature comes first again."""
+    file = tmp_path / "key"
+    file.write_text("old-key")
+    async with serving() as service, watching(service, access_key={"file": str(file)}, region="cn-hangzhou") as source:
+        service.on("taskstatus", GOOD)
+        await ask(source)
+        old = service.asked[0].headers["Authorization"]
+        file.write_text("new-key")
+        refused = error("Unauthorized", "authorization header is invalid or missing", 401)
+        service.on("taskstatus", lambda asked: GOOD if is_new(asked) else refused)
+
+        def is_new(asked: Asked) -> bool:
+            said = asked.headers["Authorization"]
+            return "aliyun_v4_request" in said and said != old
+
+        await ask(source)
+    derived = ["aliyun_v4_request" in it.headers["Authorization"] for it in service.asked]
+    assert derived == [True, True, False, True]
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_nobody_renewed_is_refused_once(tmp_path: Path) -> None:
+    """One request, and the reason is told; neither the old token nor the new one is in it."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on("taskstatus", accepts())
+        for written, requests in (("old-token", 1), ("new-token", 2)):
+            file.write_text(written)
+            with pytest.raises(SourceError, match="that its token has not expired") as caught:
+                await ask(source)
+            assert caught.value.reason is Reason.UNAUTHORIZED
+            assert len(service.asked) == requests
+            assert "token-" not in str(caught.value)
 
 
 # --- secrets ---

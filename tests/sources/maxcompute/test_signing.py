@@ -179,7 +179,7 @@ def test_sts_as_pyodps_sends_it() -> None:
     request = prepared("GET", INSTANCE, CURRENT, "")
     StsAccount("testAccessId", KEY, "made-up-sts-token").sign_request(request, ENDPOINT)
     signer = Signer(account(sts_token="made-up-sts-token"), COMMON)
-    ours = sign(signer, "GET", INSTANCE, CURRENT) | signer.common
+    ours = sign(signer, "GET", INSTANCE, CURRENT)
     assert ours["Authorization"] == request.headers["Authorization"]
     assert ours["authorization-sts-token"] == request.headers["authorization-sts-token"]
 
@@ -189,7 +189,7 @@ def test_a_bearer_token_as_pyodps_sends_it() -> None:
     request = prepared("GET", INSTANCE, CURRENT, "")
     BearerTokenAccount("made-up-bearer").sign_request(request, ENDPOINT)
     signer = Signer(Account(bearer_token=Secret("made-up-bearer"), region="cn-hangzhou"), COMMON)
-    ours = sign(signer, "GET", INSTANCE, CURRENT) | signer.common
+    ours = sign(signer, "GET", INSTANCE, CURRENT)
     assert "Authorization" not in ours
     assert "Authorization" not in request.headers
     assert not signer.prefers_v4
