@@ -44,12 +44,14 @@ def _plain(said: str) -> str:
 
 
 def test_login(url: str, tmp_path: Path) -> None:
-    """It tries the keys, and learns the types of machines."""
+    """It tries the keys, and learns the types of machines; `set -o` tries to write where packages will go."""
     bcs = Bcs(url, tmp_path)
     said = bcs("login", "cn-local", "tester", "demo-secret")
     assert "login success" in said
     assert "SignatureDoesNotMatch" in bcs.refused("login", "cn-local", "tester", "wrong")
     assert "ecs.sn1.medium" in bcs("t")
+    bcs("set", "-o", "oss://bucket/other/")
+    assert "oss://bucket/other/" in bcs("o", "pwd")
 
 
 def test_the_seed_job_from_its_file(bcs: Bcs, sdk: Sdk, url: str) -> None:

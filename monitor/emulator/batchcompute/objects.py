@@ -116,17 +116,17 @@ class ObjectStore:
         """
         file.flush()
         target = self._path(place)
-        with self._moves:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                Path(file.name).replace(target)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError):
-                raise ServiceError(
-                    409,
-                    "FileAlreadyExists",
-                    f"The emulator keeps objects as files, so '{place.key}' cannot be where another key has a "
-                    "directory, or below another object.",
-                ) from None
+        with self._placing(place):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Path(file.name).replace(target)
+
+    def make_folder(self, place: Place) -> None:
+        """Makes the directory that stands for the empty object `<key>/`, with which clients mark a folder.
+
+        Listings do not show it. Raises ServiceError if a file stands there, or above it.
+        """
+        with self._placing(place):
+            self._path(place).mkdir(parents=True, exist_ok=True)
 
     def copy_in(self, place: Place, source: Path) -> None:
         """Makes an object of a file."""
@@ -189,6 +189,19 @@ class ObjectStore:
                 known = self._digests[path] = (state, digest)
                 file.seek(0)
             yield file, Stored(place.key, status.st_size, status.st_mtime, known[1])
+
+    @contextmanager
+    def _placing(self, place: Place) -> Iterator[None]:
+        with self._moves:
+            try:
+                yield
+            except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                raise ServiceError(
+                    409,
+                    "FileAlreadyExists",
+                    f"The emulator keeps objects as files, so '{place.key}' cannot be where another key has a "
+                    "directory, or below another object.",
+                ) from None
 
     def _path(self, place: Place) -> Path:
         return self._folder / place.bucket / place.key

@@ -134,7 +134,8 @@ class OssFace:
         return response
 
     async def _put(self, asked: _Asked, headers: dict[str, str]) -> web.StreamResponse:
-        place, body = asked.place, asked.request.content
+        folder, body = asked.key.endswith("/"), asked.request.content
+        place = Place(asked.bucket, asked.key[:-1]) if folder else asked.place
         self._check_size(asked.request.content_length or 0)
         digest, size = hashlib.md5(usedforsecurity=False), 0
         async with held(self._store.incoming()) as file:
@@ -146,7 +147,9 @@ class OssFace:
             wanted = base64.b64encode(digest.digest()).decode()
             if asked.request.headers.get("Content-MD5", wanted) != wanted:
                 raise ServiceError(400, "InvalidDigest", f"The Content-MD5 is not that of the body, '{wanted}'.")
-            await in_thread(self._store.keep, place, file)
+            if folder and size:
+                raise ServiceError(400, "InvalidObjectName", "A key that ends with '/' is a folder: it has no content.")
+            await (in_thread(self._store.make_folder, place) if folder else in_thread(self._store.keep, place, file))
         return web.Response(headers=headers | {"ETag": f'"{digest.hexdigest().upper()}"'})
 
     async def _list(self, asked: _Asked, headers: dict[str, str]) -> web.StreamResponse:

@@ -114,6 +114,18 @@ def test_a_file_and_a_directory_cannot_share_a_name(store: ObjectStore) -> None:
         assert refused.value.code == "FileAlreadyExists"
 
 
+def test_a_folder_is_a_directory_that_no_listing_shows(store: ObjectStore, tmp_path: Path) -> None:
+    """It may be made twice, and keys come below it; where an object is it cannot be."""
+    for _ in range(2):
+        store.make_folder(Place("demo", "a/b"))
+    assert (tmp_path / "oss/demo/a/b").is_dir()
+    assert store.keys("demo") == []
+    put(store, "a/b/c")
+    with pytest.raises(ServiceError) as refused:
+        store.make_folder(Place("demo", "a/b/c"))
+    assert refused.value.code == "FileAlreadyExists"
+
+
 def test_removing_leaves_no_empty_directories(store: ObjectStore, tmp_path: Path) -> None:
     """So a removed `a/b/c` does not stand in the way of `a`; the bucket stays, and removing twice is no fault."""
     put(store, "a/b/c")

@@ -234,6 +234,17 @@ async def test_a_body_that_was_spoilt_on_its_way_is_refused(tmp_path: Path) -> N
 
 
 @pytest.mark.asyncio
+async def test_an_empty_object_whose_key_ends_with_a_slash_is_a_folder(tmp_path: Path) -> None:
+    """So clients try whether they may write somewhere; with content it is refused."""
+    async with served(tmp_path) as site:
+        assert (await site.ask("PUT", "/demo/cli/")).status == 200
+        assert (tmp_path / "demo/cli").is_dir()
+        full = await site.ask("PUT", "/demo/full/", b"content")
+        assert (full.status, full.code) == (400, "InvalidObjectName")
+        assert files_in(tmp_path) == []
+
+
+@pytest.mark.asyncio
 async def test_what_is_not_offered_is_no_plain_write(tmp_path: Path) -> None:
     """Access rights, parts and copies must not end as objects with their bodies."""
     async with served(tmp_path) as site:
