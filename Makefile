@@ -55,6 +55,7 @@ $(CLIENTS)/.stamp: .ci/clients.txt $(VENV)/bin/python
 	@rm -rf $(CLIENTS)
 	@$(BIN)/python -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/$(PIP) 'setuptools<81' wheel
-	@$(CLIENTS)/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(CLIENTS)/wheels "$$(grep '^batchcompute==' $<)"
+	@$(CLIENTS)/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(CLIENTS)/wheels \
+		"$$(grep '^batchcompute==' $<)"
 	@$(CLIENTS)/bin/$(PIP) --no-build-isolation --find-links $(CLIENTS)/wheels --requirement $<
 	@touch $@
