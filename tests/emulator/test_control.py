@@ -54,6 +54,18 @@ async def test_the_clock_can_be_turned(visit: Any) -> None:
 
 
 @pytest.mark.asyncio
+async def test_one_turn_moves_every_service(visit: Any) -> None:
+    """Jobs go on with instances, and none does if the turn is refused."""
+    async with visit(speed=0) as site:
+        one, other = site.emulator.maxcompute.clock, site.emulator.batchcompute.clock
+        await site.advance(90)
+        assert (one.emulated(), other.emulated()) == (90, 90)
+        await site.control("POST", "/clock", {"speed": 3, "advance": -1})
+        assert one.speed == other.speed
+        assert one.emulated() == pytest.approx(other.emulated(), abs=1)
+
+
+@pytest.mark.asyncio
 async def test_requests_are_reported_and_forgotten(visit: Any) -> None:
     """Calls of the levers themselves do not count."""
     async with visit() as site:

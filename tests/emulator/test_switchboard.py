@@ -132,3 +132,41 @@ def test_a_fault_with_a_time_ends_by_itself() -> None:
     assert clock.wall() == clock.wall_at(clock.emulated()) == 1_000_010
     ticks.at = 30.0
     assert board.report()["on"] == []
+
+
+@pytest.mark.asyncio
+async def test_a_fault_hits_every_service_or_one(visit: Any) -> None:
+    """As was said; in each it may be set anew without the other."""
+    async with visit(speed=0) as site:
+
+        async def statuses() -> tuple[int, int]:
+            async with site.session.get(f"{site.emulator.url}/jobs") as answer:
+                return (await site.get("/tenants")).status, answer.status
+
+        assert await statuses() == (200, 400)
+        await site.control("POST", "/faults", {"fault": "internal_error"})
+        assert await statuses() == (500, 500)
+        _, report = await site.control("GET", "/faults")
+        assert [(on["service"], on["hits"]) for on in report["on"]] == [(None, 2)]
+        await site.control("POST", "/faults", {"fault": "internal_error", "service": "maxcompute", "share": 1e-9})
+        assert await statuses() == (200, 500)
+        await site.control("POST", "/faults", {"fault": "internal_error", "operations": ["GetQuotas"]})
+        assert await statuses() == (200, 400)
+        _, report = await site.control("GET", "/faults")
+        assert [(on["service"], on["operations"]) for on in report["on"]] == [("maxcompute", []), (None, ["GetQuotas"])]
+        await site.control("DELETE", "/faults/internal_error")
+        assert (await site.control("GET", "/faults"))[1]["on"] == []
+
+
+def test_each_service_has_a_time_of_its_own() -> None:
+    """One may be wrong while the other is right."""
+    ticks = Ticks()
+    clocks = [Clock(wall=lambda: 1_000_000.0, ticks=ticks) for _ in range(2)]
+    one, other = (Service(clock, FAULTS, lambda _: "list") for clock in clocks)
+    board = Switchboard(ticks, {"maxcompute": one, "batchcompute": other})
+    board.switch_on(Setting(fault="clock_skew", offset=100, service="batchcompute"))
+    assert [clock.wall() for clock in clocks] == [1_000_000, 1_000_100]
+    board.switch_on(Setting(fault="clock_skew", offset=-5))
+    assert [clock.wall() for clock in clocks] == [999_995, 999_995]
+    board.switch_off()
+    assert [clock.wall() for clock in clocks] == [1_000_000, 1_000_000]

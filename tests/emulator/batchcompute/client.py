@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from email.utils import formatdate
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -96,7 +97,7 @@ class Client:
             **(headers or {}),
         }
         sent["Authorization"] = sign(method, target, sent, secret=secret, who=who)
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        data = body if isinstance(body, bytes | BytesIO) else b"" if body is None else json.dumps(body).encode()
         url = URL(self.site.emulator.url + target, encoded=True)
         async with self.site.session.request(method, url, data=data, headers=sent) as response:
             return Reply(response.status, response.headers, await response.read())

@@ -32,7 +32,7 @@ class Run:
 
     order: Order
     end: asyncio.Future[Ending] = field(default_factory=asyncio.Future)
-    killed: bool = False
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
 
 
@@ -54,7 +54,7 @@ class HandExecutor:
         try:
             return await run.end
         except asyncio.CancelledError:
-            run.killed = True
+            run.killed.set()
             await self.buried.wait()
             raise
         finally:
