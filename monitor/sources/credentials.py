@@ -13,7 +13,7 @@ from msgspec.structs import fields, replace
 
 from monitor.section import Secret
 
-READ_EVERY = 10.0  # seconds between two readings, however many requests are refused meanwhile
+READ_EVERY = 5.0  # seconds between two readings, however many requests are refused meanwhile
 
 log = structlog.get_logger()
 
