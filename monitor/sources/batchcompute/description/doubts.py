@@ -39,12 +39,8 @@ def _of_task(task: Task, path: Place) -> Iterator[Remark]:
         if variable.startswith("BATCH_COMPUTE_DAG_"):
             what = "is set by the service for each instance: this value may be lost"
             yield Remark(place((*inside, "Command", "EnvVars", variable)), what)
-    read = set(task.input_mapping or ())
     for local, remote in (task.output_mapping or {}).items():
-        if remote in read:
-            what = f"writes to {remote}, which the same task reads as an InputMapping"
-            yield Remark(place((*path, "OutputMapping", local)), what)
-        elif (task.instance_count or 1) > 1 and not is_directory(remote):
+        if (task.instance_count or 1) > 1 and not is_directory(remote):
             what = f"each of the {task.instance_count} instances writes this one file: the last one wins"
             yield Remark(place((*path, "OutputMapping", local)), what)
 

@@ -34,10 +34,13 @@ def _of_task(task: Mapping[str, Any], path: Place) -> Iterator[Remark]:
             if is_directory(inside) != is_directory(other):
                 what = "of the two sides one is a directory and one is not: a directory ends in '/' on both"
                 yield Remark(place((*path, name, inside)), what)
-    read_only = {local: remote for remote, local in _texts(task, "InputMapping")}
-    for local, _ in _texts(task, "OutputMapping"):
-        if local in read_only:
-            what = f"{read_only[local]} is mounted there, and an InputMapping is read only: write to another directory"
+    mounted = {local: remote for remote, local in _texts(task, "InputMapping")}
+    for local, remote in _texts(task, "OutputMapping"):
+        if local in mounted:
+            what = f"{mounted[local]} is mounted there, and an InputMapping is read only: write to another directory"
+            yield Remark(place((*path, "OutputMapping", local)), what)
+        elif remote in mounted.values():
+            what = f"{remote} is an InputMapping, too, and those are read only: write to another directory"
             yield Remark(place((*path, "OutputMapping", local)), what)
 
 

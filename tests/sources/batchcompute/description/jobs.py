@@ -93,6 +93,7 @@ texts = st.text(letters, max_size=9)
 filled = texts.map(lambda text: f"{text}.")
 keys = st.text("ab.-_/é", max_size=9)
 directories = keys.map(lambda key: f"oss://bucket/{key.strip('/')}x/")
+outputs = keys.map(lambda key: f"oss://results/{key.strip('/')}x/")
 files = keys.map(lambda key: f"oss://bucket/x{key}.tar.gz")
 local_directories = keys.map(lambda key: f"/{key}/")
 parameters = st.fixed_dictionaries(
@@ -126,9 +127,7 @@ tasks = st.builds(
             "Timeout": st.integers(1, 10**6),
             "MaxRetryCount": st.integers(0, 10**6),
             "InputMapping": st.dictionaries(directories, local_directories.map(lambda path: f"/in{path}"), max_size=2),
-            "OutputMapping": st.dictionaries(
-                local_directories.map(lambda path: f"/out{path}"), directories, max_size=2
-            ),
+            "OutputMapping": st.dictionaries(local_directories.map(lambda path: f"/out{path}"), outputs, max_size=2),
             "LogMapping": st.dictionaries(local_directories, directories, max_size=2),
         },
     ),
@@ -160,7 +159,7 @@ jobs = st.fixed_dictionaries(
 )
 app_jobs = st.fixed_dictionaries(
     {"Name": filled, "Type": st.just("App"), "App": st.fixed_dictionaries({"AppName": filled}, optional={
-        "Inputs": st.dictionaries(texts, any_json, max_size=3),
+        "Inputs": st.dictionaries(texts, texts, max_size=3),
         "Logging": st.builds(dict, StdoutPath=directories),
         "Config": st.builds(dict, InstanceCount=st.integers(1, 10**6)),
     })},

@@ -29,10 +29,6 @@ LOGS = {"StdoutRedirectPath": "oss://bucket/logs/", "StderrRedirectPath": "oss:/
             ["Parameters.Command.EnvVars.BATCH_COMPUTE_DAG_INSTANCE_ID: is set by the service"],
         ),
         (
-            with_task(InputMapping={"oss://bucket/x/": "/in/"}, OutputMapping={"/out/": "oss://bucket/x/"}),
-            ['OutputMapping["/out/"]: writes to oss://bucket/x/'],
-        ),
-        (
             with_task(OutputMapping={"/out/a.txt": "oss://bucket/a.txt"}),
             ['OutputMapping["/out/a.txt"]: each of the 3 instances writes this one file'],
         ),

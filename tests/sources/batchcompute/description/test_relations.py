@@ -33,7 +33,10 @@ def test_one_place_to_run(cluster: str | None, automatic: dict[str, Any] | None,
 @pytest.mark.parametrize(
     ("mappings", "says"),
     [
-        ({"InputMapping": {"oss://bucket/in/": "/home/in/"}, "OutputMapping": {"/home/out/": "oss://bucket/in/"}}, []),
+        (
+            {"InputMapping": {"oss://bucket/in/": "/home/in/"}, "OutputMapping": {"/home/out/": "oss://bucket/in/"}},
+            ['OutputMapping["/home/out/"]: oss://bucket/in/ is an InputMapping, too, and those are read only'],
+        ),
         ({"InputMapping": {"oss://bucket/in/": "D:"}, "OutputMapping": {"E:\\out\\": "oss://bucket/out/"}}, []),
         ({"InputMapping": {"oss://bucket/a.txt": "/home/a.txt", "nas://fs.example:/": "/nas/"}}, []),
         ({"InputMapping": {"oss://bucket/in/": "/home/in"}}, ['InputMapping["oss://bucket/in/"]: of the two sides']),
