@@ -73,11 +73,12 @@ def end_of(text: str, limit: int) -> str:
 def describe(instance: InstanceRow) -> str:
     """One line of how an instance ended."""
     result = instance.result or _NO_RESULT
+    said = " ".join((result.error_message or "").split())
     line = f"instance {instance.instance_id}"
-    if result.exit_code is not None:
+    means = result.exit_code or not result.error_code  # what never ran, or ran too long, has no exit code but this 0
+    if result.exit_code is not None and means and f"exit code {result.exit_code}" not in said:
         line += f": exit code {result.exit_code}"
-    if said := " ".join((result.error_message or "").split()):
-        line += f": {said}"
+    line += f": {said}" if said else ""
     if instance.retry_count:
         line += f" (after {instance.retry_count} {'retry' if instance.retry_count == 1 else 'retries'})"
     return clip(line, _LONGEST_LINE)

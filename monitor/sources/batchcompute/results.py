@@ -32,8 +32,8 @@ class Results:
             rows = await self._instances.some(key, task.task_name, _MOST_INSTANCES, Priority.WATCHED)
             lines = [_text(row) for row in rows[:_MOST_INSTANCES]]
             total = task.instance_metrics.total if task.instance_metrics is not None else len(rows)
-            if total > len(lines):
-                lines.append(f"and {total - len(lines)} more instances")
+            if more := max(0, total - len(lines)):
+                lines.append(f"and {more} more {'instance' if more == 1 else 'instances'}")
             texts[task.task_name] = "\n".join(lines)
         return texts
 
