@@ -20,7 +20,9 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
     `phase` is None when the service used a word we do not know, or one that does not tell (a listing that says
     "running" of queued and working instances alike). `tasks` is None when tasks were not asked for.
     `ended` says that the service calls it over even where `phase` cannot say how. `failed_workers` of all `workers` of
-    the instance failed. `restarts` says of the service that it restarts an instance under the same id and does not
+    the instance failed. `parent` is the id of the instance in the same project that started it, as its `step`;
+    `children` are (step, id) of those that it started so far, None where it is not one that starts others or nobody
+    asked. `restarts` says of the service that it restarts an instance under the same id and does not
     count attempts: what follows an end may then be a new attempt.
     """
 
@@ -44,6 +46,9 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
     failed_workers: int | None = None
     workers: int | None = None
     restarts: bool = False
+    parent: str = ""
+    step: str = ""
+    children: tuple[tuple[str, str], ...] | None = None
 
 
 class Missed(Struct, frozen=True, gc=False):

@@ -162,6 +162,8 @@ class Track(Struct, frozen=True, gc=False):
     contradiction: str = ""  # what the service said against a terminal phase, said once
     failed_workers: int = 0  # over the whole instance, as far as the service told
     workers: int = 0  # planned over the whole instance; 0 where the service did not tell
+    parent: str = ""  # id of the instance of the same project that started it
+    step: str = ""  # what it is called there
 
     @property
     def began_at(self) -> datetime | None:
@@ -172,3 +174,8 @@ class Track(Struct, frozen=True, gc=False):
     def partial_failure(self) -> bool:
         """It succeeded although some of its workers failed: the service was told not to mind them."""
         return self.phase is Phase.SUCCEEDED and self.failed_workers > 0
+
+    @property
+    def parent_key(self) -> InstanceKey | None:
+        """The key of the instance that started it, if one did."""
+        return InstanceKey(self.key.source, self.key.project, self.parent) if self.parent else None

@@ -28,6 +28,7 @@ from monitor.core.events import (
 )
 from monitor.core.model import LIVE, TERMINAL, Failure, Phase, Task, Track
 from monitor.core.progress import ratio
+from monitor.core.tasks import finished_stages, merge_tasks
 from monitor.core.verdicts import Limits, judge, take_back
 
 # Every live phase may follow every other: services requeue, suspend and resume. A terminal phase is the last word of
@@ -63,7 +64,9 @@ def step(track: Track | None, got: Observation, policy: Policy) -> Step:
     """The new track, and what changed. `track` is None for an instance never seen before."""
     match got:
         case Seen():
-            return _discover(got) if track is None else _see(track, got, policy)
+            if track is None:
+                return _discover(got)
+            return _adopt(track, got, policy) if got.parent and not track.parent else _see(track, got, policy)
         case Missed():
             return track, ()
         case Gone():
@@ -93,6 +96,8 @@ def _first(got: Seen) -> Track:
         discovered_at=got.at,
         phase_since=got.at,
         moved_at=got.at,
+        parent=got.parent,
+        step=got.step,
     )
     return _learn(blank, got, phase)
 
@@ -118,7 +123,8 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
     new = _learn(track, got, after)
     events: list[AnyEvent] = []
     if new.tasks is not track.tasks and before not in TERMINAL:
-        events += _finished_stages(track.tasks, new.tasks, got)
+        finished = finished_stages(track.tasks, new.tasks)
+        events += (StageFinished(at=got.at, key=got.key, task=task, stage=stage) for task, stage in finished)
     if after is not before:
         events.append(PhaseChanged(at=got.at, key=got.key, before=before, after=after, attempt=track.attempt))
     elif _has_moved(track, new):
@@ -132,10 +138,17 @@ def _see(track: Track, got: Seen, policy: Policy) -> Step:
     return new, tuple(events)
 
 
+def _adopt(track: Track, got: Seen, policy: Policy) -> Step:
+    """Who started it is true whenever it is told, also of one that ended long ago."""
+    new, events = _see(replace(track, parent=got.parent, step=got.step), got, policy)
+    progress = track.progress if new is None else new.progress
+    return new, events or (ProgressMoved(at=got.at, key=got.key, progress=progress),)
+
+
 def _learn(track: Track, got: Seen, phase: Phase) -> Track:
     """The track with all that `got` adds to it."""
     at, ended, entered = got.at, phase in TERMINAL, phase is not track.phase
-    tasks = track.tasks if got.tasks is None else _tasks(track.tasks, got.tasks)
+    tasks = track.tasks if got.tasks is None else merge_tasks(track.tasks, got.tasks)
     progress, counted = _progress(track, got, phase, tasks)
     moved = entered or tasks is not track.tasks or progress != track.progress
     # Not in one call with what follows: more than fourteen keywords travel in a dictionary, which triples the price.
@@ -226,6 +239,8 @@ def _restart(track: Track, got: Seen) -> Step:
         created_at=fresh.created_at or track.created_at,
         discovered_at=track.discovered_at,
         ended_before=track.ended_at,
+        parent=fresh.parent or track.parent,
+        step=fresh.step or track.step,
     )
     restarted = PhaseChanged(at=got.at, key=got.key, before=track.phase, after=new.phase, attempt=new.attempt)
     return new, (*take_back(track, got.at), restarted, *_partial_failure(None, new, got.at))
@@ -268,23 +283,6 @@ def _judge(track: Track, got: Tick, policy: Policy) -> Step:
     return judge(track, got.at, policy.limits)
 
 
-def _tasks(known: tuple[Task, ...], said: tuple[Task, ...]) -> tuple[Task, ...]:
-    """Merge what an inspection said of tasks. A service forgets stages after the end, and not every look reads what a
-    task depends on: the last ones read stay."""
-    if not said or said == known:
-        return known
-    before = {task.name: task for task in known}
-    merged = tuple(_task(before[task.name], task) if task.name in before else task for task in said)
-    return known if merged == known else merged
-
-
-def _task(known: Task, said: Task) -> Task:
-    stages, depends_on = said.stages or known.stages, said.depends_on or known.depends_on
-    if stages is said.stages and depends_on is said.depends_on:
-        return said
-    return replace(said, stages=stages, depends_on=depends_on)
-
-
 def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> tuple[float | None, bool]:
     """Overall progress, which never falls within an attempt, and whether we had to count workers for it: where the
     service has a fraction of its own, ours is not mixed in."""
@@ -306,13 +304,3 @@ def _failure(track: Track, got: Seen) -> Failure | None:
     if track.failure is not None and track.failure.message:
         return track.failure
     return got.failure or track.failure
-
-
-def _finished_stages(old: tuple[Task, ...], new: tuple[Task, ...], got: Seen) -> list[AnyEvent]:
-    finished = {(task.name, stage.name) for task in old for stage in task.stages if stage.is_finished}
-    return [
-        StageFinished(at=got.at, key=got.key, task=task.name, stage=stage)
-        for task in new
-        for stage in task.stages
-        if stage.is_finished and (task.name, stage.name) not in finished
-    ]

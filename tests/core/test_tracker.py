@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from monitor.core.events import (
     Observation,
     PartiallyFailed,
     PhaseChanged,
+    ProgressMoved,
     Seen,
     Tick,
     VerdictChanged,
@@ -292,3 +294,33 @@ def test_the_readme_shows_the_picture(rewrite: bool) -> None:
         README.write_text(expected, encoding="utf-8")
     else:
         assert text == expected
+
+
+def _seen(second: int, phase: Phase | None, **told: Any) -> Seen:
+    return Seen(key=KEY, at=BEGINNING + timedelta(seconds=second), kind="maxcompute", phase=phase, **told)
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.SUCCEEDED])
+def test_who_started_it_may_be_told_late(phase: Phase) -> None:
+    """Of one that ended long ago, or in an answer that was overtaken, too; it is told on once, and stays."""
+    track, _ = step(None, _seen(10, phase), POLICY)
+    adopted, events = step(track, _seen(5, None, parent="workflow", step="train"), POLICY)
+    assert adopted is not None
+    assert (adopted.parent, adopted.step, adopted.phase) == ("workflow", "train", phase)
+    assert adopted.parent_key == replace(KEY, id="workflow")
+    assert [type(event) for event in events] == [ProgressMoved]
+    again, events = step(adopted, _seen(10, phase, parent="workflow", step="train"), POLICY)
+    assert (again, events) == (adopted, ())
+    silent, _ = step(adopted, _seen(11, phase), POLICY)
+    assert silent is not None
+    assert silent.parent == "workflow"
+
+
+def test_a_new_attempt_has_the_same_parent() -> None:
+    """Also where the answer that opens it does not name it."""
+    track, _ = step(None, _seen(0, Phase.FAILED, parent="workflow", step="train"), POLICY)
+    assert track is not None
+    assert (track.parent, track.step) == ("workflow", "train")
+    new, _ = step(track, _seen(5, Phase.RUNNING, attempt=2), POLICY)
+    assert new is not None
+    assert (new.attempt, new.parent, new.step) == (2, "workflow", "train")
