@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from monitor.core.alerting import Rule, Rules, Trigger
+from monitor.core.schedule import Pace
 from monitor.core.tracker import Policy
 from monitor.core.verdicts import Limits
 from monitor.engine.patience import Patience
@@ -175,6 +176,19 @@ class Config(Section):
             for rule in self.alerts.rules
             for word, named, there in (("source", rule.sources, sources), ("project", rule.projects, projects))
             for name in sorted(named - there)
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_forgotten_is_not_found_again(self) -> Self:
+        kept = self.storage.retention
+        listed = {source.name: Pace().overlap + source.reconcile_every + source.sweep_every for source in self.sources}
+        source, longest = max(listed.items(), key=lambda one: one[1])
+        _refuse(
+            f"storage.retention.{key} must be at least {longest.total_seconds():g}s: for so long source {source!r} "
+            f"lists again what has ended, and would find, and alert, what was forgotten"
+            for key, span in (("successes", kept.successes), ("failures", kept.failures))
+            if span < longest
         )
         return self
 
