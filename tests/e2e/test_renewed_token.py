@@ -74,7 +74,7 @@ async def test_a_renewed_token_ends_the_outage(tmp_path: Path) -> None:
     options = EmulatorOptions(interceptors=(desk.judge,))
     async with receiving() as receiver, aiohttp.ClientSession() as http, serve(options) as emulator:
         file.write_text(config(emulator.endpoint, desk, receiver.url))
-        (long,) = await submit(http, emulator.url, 1, seconds=600)
+        (long,) = await submit(http, emulator.url, 1, seconds=600, wait=0)
         with running(["serve", "--config", str(file)]) as daemon:
 
             async def sources() -> list[dict[str, Any]]:
@@ -85,13 +85,13 @@ async def test_a_renewed_token_ends_the_outage(tmp_path: Path) -> None:
 
             desk.expire("made-up-second-token")
             desk.write()
-            (first,) = await submit(http, emulator.url, 1, seconds=0.1, outcome="failed")
+            (first,) = await submit(http, emulator.url, 1, seconds=0.1, wait=0, outcome="failed")
             await receiver.until(1)
             assert daemon.process.poll() is None
             assert (await sources())[0]["up"]
 
             desk.expire("made-up-third-token")
-            (second,) = await submit(http, emulator.url, 1, seconds=0.1, outcome="failed")
+            (second,) = await submit(http, emulator.url, 1, seconds=0.1, wait=0, outcome="failed")
             (down,) = await eventually(sources, lambda shown: not shown[0]["up"])
             assert down["reason"] == "unauthorized"
             desk.write()
