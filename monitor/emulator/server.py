@@ -171,8 +171,8 @@ def _check(options: EmulatorOptions) -> None:
         raise ValueError("projects: name at least one")
     if not (options.allow_remote or _is_loopback(options.host)):
         raise ValueError(
-            f"host: '{options.host}' is not a loopback address, and the emulator gives its secret to everybody; "
-            "listen on 127.0.0.1, or allow remote access on purpose (--allow-remote)"
+            f"host: '{options.host}' is not a loopback address, and the emulator gives its secret to everybody, and "
+            "runs the programs of whoever knows it; listen on 127.0.0.1, or allow remote access on purpose (--allow-remote)"
         )
 
 

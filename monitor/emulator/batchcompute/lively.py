@@ -43,12 +43,19 @@ _SHAPES: Mapping[str, Sequence[Part]] = {
     ),
     "simulate": (Part("simulate", (), 40, 1.0),),
 }
-_MESSAGES = (
-    "exit code 1: Traceback: KeyError: 'timestamp' in count.py line 41",
-    "exit code 137: killed, the machine ran out of memory",
-    "exit code 2: cannot open texture /assets/wood.exr: No such file or directory",
-    "exit code 7: bad input in part_3.txt, line 2204",
-)
+_MESSAGES: Mapping[str, Sequence[str]] = {
+    "render": (
+        "exit code 2: cannot open texture /assets/wood.exr: No such file or directory",
+        "exit code 137: killed, the machine ran out of memory at frame 1188",
+    ),
+    "log-count": (
+        "exit code 1: Traceback: KeyError: 'timestamp' in count.py line 41",
+        "exit code 7: bad input in part_3.txt, line 2204",
+    ),
+    "genome": ("exit code 1: [E::bgzf_read] read error, the reference is truncated",),
+    "train": ("exit code 1: Traceback: RuntimeError: loss is nan after step 4100 in train.py line 212",),
+    "simulate": ("exit code 134: assertion failed: energy < limit, seed 91",),
+}
 _COUNT = 'echo "part $BATCH_COMPUTE_DAG_INSTANCE_ID of $BATCH_COMPUTE_DAG_JOB_ID"; sleep '
 
 
@@ -90,7 +97,7 @@ def _planned(chance: Random) -> tuple[int, Recipe, int]:
         flaws=flaws,
         fail_on_instance=fail_on_instance,
         auto_release=chance.random() < 0.05,
-        message=chance.choice(_MESSAGES),
+        message=chance.choice(_MESSAGES[shape]),
     )
     return owner_of(chance.choice(_OWNERS)), recipe, chance.choice((0, 0, 1, 10, 100))
 

@@ -63,9 +63,15 @@ class Door:
         return answer
 
     def known(self, handler: AuthenticatedHandler) -> Handler:
-        """A handler that only those reach whose signature is right."""
+        """A handler that only programs reach, and of those only whose signature is right.
+
+        Everybody knows the secret, and jobs run programs: so no web page may submit one that a browser on this machine
+        has open, whatever name it gave this address.
+        """
 
         async def authenticated(request: web.Request) -> web.StreamResponse:
+            if "Origin" in request.headers:
+                raise ServiceError(403, "Forbidden", "This service answers programs, not web pages.")
             headers = {name.lower(): value for name, value in request.headers.items()}
             signed = SignedRequest(request.method, request.raw_path, headers)
             return await handler(request, owner_of(access_id_of(signed, SECRET, self._service.clock.wall())))

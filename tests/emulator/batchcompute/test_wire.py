@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monitor.emulator.batchcompute.wire import owner_of
-from tests.emulator.batchcompute.client import asking
+from tests.emulator.batchcompute.client import asking, job
 
 REQUEST_ID = re.compile(r"[0-9A-F]{8}-0000-4000-8000-[0-9A-F]{12}")
 
@@ -51,6 +51,15 @@ async def test_any_access_id_with_the_secret_may_enter(visit: Any) -> None:
         assert (reply.status, reply.code) == (400, "SignatureDoesNotMatch")
         async with client.site.session.get(f"{client.site.emulator.url}/jobs") as plain:
             assert (plain.status, (await plain.json())["Code"]) == (400, "InvalidAccessKeyId.NotFound")
+
+
+@pytest.mark.asyncio
+async def test_web_pages_may_not_run_programs(visit: Any) -> None:
+    """A page in a browser on this machine is somebody else's program, even with the secret that everybody knows."""
+    async with asking(visit) as client:
+        reply = await client.ask("POST", "/jobs", job(), headers={"Origin": "http://evil.example"})
+        assert (reply.status, reply.code) == (403, "Forbidden")
+        assert await client.ids() == []
 
 
 @pytest.mark.asyncio
