@@ -172,7 +172,8 @@ def _check(options: EmulatorOptions) -> None:
     if not (options.allow_remote or _is_loopback(options.host)):
         raise ValueError(
             f"host: '{options.host}' is not a loopback address, and the emulator gives its secret to everybody, and "
-            "runs the programs of whoever knows it; listen on 127.0.0.1, or allow remote access on purpose (--allow-remote)"
+            "runs the programs of whoever knows it; listen on 127.0.0.1, or allow remote access on purpose "
+            "(--allow-remote)"
         )
 
 
