@@ -28,7 +28,12 @@ def parse_progress(files: Sequence[Path]) -> None:
 def _lines(files: Sequence[Path]) -> Iterator[tuple[int, str]]:
     """Numbered from 1 in each file."""
     if not files:
-        yield from enumerate((raw.decode("utf-8", "replace") for raw in sys.stdin.buffer), start=1)
+        if sys.stdin is None:
+            stop_with("standard input is closed: pipe the text in, or name a file", USAGE)
+        try:
+            yield from enumerate((raw.decode("utf-8", "replace") for raw in sys.stdin.buffer), start=1)
+        except OSError as error:
+            stop_with(f"cannot read standard input: {error.strerror}", USAGE)
     for file in files:
         try:
             with file.open(encoding="utf-8", errors="replace", newline="\n") as text:

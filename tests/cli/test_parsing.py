@@ -1,9 +1,14 @@
 """`stagewatch parse`."""
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import one_line, stagewatch
+from tests.e2e.processes import STAGEWATCH
 
 
 def test_parse_stdin() -> None:
@@ -47,6 +52,21 @@ def test_parse_files(tmp_path: Path) -> None:
         (2, "M1", None),
         (1, "R2_1", "TERMINATED"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("redirected", "says"),
+    [
+        ("<&-", "standard input is closed: pipe the text in, or name a file"),
+        ("0>/dev/null", "cannot read standard input: Bad file descriptor"),
+    ],
+)
+def test_parse_without_an_input(redirected: str, says: str) -> None:
+    """A standard input that is closed, or cannot be read, is told on one line."""
+    command = f"{shlex.quote(str(STAGEWATCH))} parse {redirected}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert one_line(done) == f"stagewatch: {says}"
 
 
 def test_parse_missing_file() -> None:
