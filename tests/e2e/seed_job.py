@@ -5,6 +5,7 @@ import json
 import socketserver
 import tarfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,3 +159,11 @@ def processes(job_id: str) -> list[int]:
         if belongs:
             found.append(int(environ.parent.name))
     return found
+
+
+def until_gone(job_id: str, within: float = 10.0) -> None:
+    """Wait until no process of the job is left: its end is told while what it broke off still ends."""
+    deadline = time.monotonic() + within
+    while left := processes(job_id):
+        assert time.monotonic() < deadline, f"processes {left} of {job_id} are still there"
+        time.sleep(0.02)  # the end of somebody else's process makes no event here

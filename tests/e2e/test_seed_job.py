@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.processes import running
 from tests.e2e.sdk import Sdk
-from tests.e2e.seed_job import COUNTS, PRE, SEED, bucket, changed, processes, room, upload, worker
+from tests.e2e.seed_job import COUNTS, PRE, SEED, bucket, changed, processes, room, until_gone, upload, worker
 from tests.e2e.seed_worker.oss_tool import OssTool
 
 
@@ -76,7 +76,7 @@ def test_a_part_that_is_missing_fails_the_job(sdk: Sdk, oss: OssTool) -> None:
     assert f"RuntimeError: GET {PRE}/split_results/1.txt: 404" in failed.Result.Detail
     assert failed.Result.Detail.strip() == _log(oss, "stderr", job, 1).strip()[-len(failed.Result.Detail.strip()) :]
     assert {sdk.get_instance(job, "count", number).State for number in (0, 2)} <= {"Finished", "Stopped"}
-    assert processes(job) == []
+    until_gone(job)
 
 
 def test_a_program_that_fails_twice_is_tried_three_times(sdk: Sdk, oss: OssTool) -> None:
