@@ -12,7 +12,15 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from monitor.core.events import AnyEvent, Lost, PartiallyFailed, PhaseChanged, SourceChanged, VerdictChanged
+from monitor.core.events import (
+    AnyEvent,
+    InstanceEvent,
+    Lost,
+    PartiallyFailed,
+    PhaseChanged,
+    SourceChanged,
+    VerdictChanged,
+)
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.core.progress import format_stages
 
@@ -98,7 +106,7 @@ def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) 
         elif isinstance(event, PhaseChanged | Lost | VerdictChanged | PartiallyFailed):
             track = tracks[event.key]
             if rule.name not in track.fired and rule.covers(event.key.source, event.key.project):
-                yield _about_instance(rule, track, event.at, _evidence(event), rules.external_url)
+                yield _about_instance(rule, track, event, rules.external_url)
 
 
 _OF_PHASE = {Phase.FAILED: Trigger.FAILED, Phase.CANCELLED: Trigger.CANCELLED}
@@ -124,6 +132,8 @@ def _evidence(event: AnyEvent) -> str:
     match event:
         case VerdictChanged(evidence=evidence):
             return evidence
+        case Lost(why=why):
+            return why
         case PartiallyFailed(failed=failed, workers=None):
             return f"{failed} {'worker' if failed == 1 else 'workers'} failed"
         case PartiallyFailed(failed=failed, workers=workers):
@@ -132,8 +142,9 @@ def _evidence(event: AnyEvent) -> str:
             return ""
 
 
-def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, external_url: str) -> Alert:
-    key, failure = track.key, track.failure
+def _about_instance(rule: Rule, track: Track, event: InstanceEvent, external_url: str) -> Alert:
+    key, failure, at = track.key, track.failure, event.at
+    says = "is silent" if isinstance(event, Lost) and event.why else _SAYS[rule.when]
     labels = {
         "alertname": rule.name,
         "severity": rule.severity,
@@ -145,8 +156,8 @@ def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, exter
         "code": failure.code if failure else "",
     }
     annotations = {
-        "summary": f"{track.name or key.id} in {key.project} {_SAYS[rule.when]}",
-        "message": failure.message if failure else evidence,
+        "summary": f"{track.name or key.id}{_as_a_step(track)} in {key.project} {says}",
+        "message": failure.message if failure else _evidence(event),
         "progress": "\t".join(format_stages(task.stages) for task in track.tasks if task.stages),
         "duration": _duration(track, at),
         "logview": f"{external_url}/api/v1/instances/{quote(str(key))}/logview?redirect",
@@ -164,6 +175,16 @@ def _about_instance(rule: Rule, track: Track, at: datetime, evidence: str, exter
         channels=rule.channels,
         fallback=rule.fallback,
     )
+
+
+def _as_a_step(track: Track) -> str:
+    """What a step of a workflow is part of.
+
+    A step that fails alerts as the instance it is, and so does its workflow, with the text of that step. When the step
+    ends, nobody knows whether the workflow will fail by it, or be seen to end at all: a failure that is told twice is
+    better than one that is not told. The name of the workflow is what lets the two be read as one.
+    """
+    return f", step {track.step!r} of {track.parent}," if track.parent else ""
 
 
 def _about_source(rule: Rule, event: SourceChanged, external_url: str) -> Alert:

@@ -66,6 +66,15 @@ class Gone(Struct, frozen=True, gc=False):
     at: datetime
 
 
+class Silent(Struct, frozen=True, gc=False):
+    """Nobody has told anything about this instance for so long that nothing more is expected; `why` says it to people.
+    Only of those that are heard of and never asked about."""
+
+    key: InstanceKey
+    at: datetime
+    why: str
+
+
 class Tick(Struct, frozen=True, gc=False):
     """Time passed. `blind` pauses verdicts: the source has not answered, so nothing can be judged."""
 
@@ -73,7 +82,7 @@ class Tick(Struct, frozen=True, gc=False):
     blind: bool = False
 
 
-Observation = Seen | Missed | Gone | Tick
+Observation = Seen | Missed | Gone | Silent | Tick
 
 # --- observations about a source ----------------------------------------------------------------------------------
 
@@ -170,9 +179,11 @@ class PartiallyFailed(InstanceEvent, frozen=True, gc=False, tag="partial_failure
 
 
 class Lost(InstanceEvent, frozen=True, gc=False, tag="lost"):
-    """The service said "no such instance" too often of one that had not ended."""
+    """The service said "no such instance" too often of one that had not ended, or nothing more was heard of it: `why`
+    tells the latter, and is empty for the former."""
 
     before: Phase
+    why: str = ""
 
 
 class Contradicted(InstanceEvent, frozen=True, gc=False, tag="contradicted"):

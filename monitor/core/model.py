@@ -164,6 +164,7 @@ class Track(Struct, frozen=True, gc=False):
     workers: int = 0  # planned over the whole instance; 0 where the service did not tell
     parent: str = ""  # id of the instance of the same project that started it
     step: str = ""  # what it is called there
+    is_workflow: bool = False  # it starts others
 
     @property
     def began_at(self) -> datetime | None:

@@ -23,6 +23,7 @@ from monitor.core.events import (
     PhaseChanged,
     ProgressMoved,
     Seen,
+    Silent,
     StageFinished,
     Tick,
 )
@@ -71,6 +72,8 @@ def step(track: Track | None, got: Observation, policy: Policy) -> Step:
             return track, ()
         case Gone():
             return (None, ()) if track is None else _miss_it(track, got, policy)
+        case Silent():
+            return (None, ()) if track is None else _give_up(track, got)
         case Tick():
             return (None, ()) if track is None else _judge(track, got, policy)
 
@@ -171,6 +174,8 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
     )
     if got.failed_workers is not None or got.workers is not None:  # not of every service: most pay nothing for it
         new = _count_workers(new, got, ended=ended and not entered)
+    if got.children is not None and not new.is_workflow:
+        new = replace(new, is_workflow=True)
     if not entered and not ended:
         return new
     return replace(
@@ -264,17 +269,20 @@ def _miss_it(track: Track, got: Gone, policy: Policy) -> Step:
     absences, since = track.absences + 1, track.absent_since or got.at
     if absences < policy.lost_after or got.at - since < policy.lost_within:
         return replace(track, absences=absences, absent_since=since), ()
-    new = replace(
-        track,
-        phase=Phase.LOST,
-        queue=None,
-        verdicts=frozenset(),
-        phase_since=got.at,
-        observed_at=got.at,
-        absences=absences,
-        absent_since=since,
-    )
+    new = replace(_lost(track, got.at), observed_at=got.at, absences=absences, absent_since=since)
     return new, (Lost(at=got.at, key=track.key, before=track.phase), *take_back(track, got.at))
+
+
+def _give_up(track: Track, got: Silent) -> Step:
+    """Its last word stays the time when it was observed: nobody has said anything since."""
+    if Phase.LOST not in TRANSITIONS[track.phase] or _is_stale(track, got.at):
+        return track, ()
+    lost = Lost(at=got.at, key=track.key, before=track.phase, why=got.why)
+    return _lost(track, got.at), (lost, *take_back(track, got.at))
+
+
+def _lost(track: Track, at: datetime) -> Track:
+    return replace(track, phase=Phase.LOST, queue=None, verdicts=frozenset(), phase_since=at)
 
 
 def _judge(track: Track, got: Tick, policy: Policy) -> Step:

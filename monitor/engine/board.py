@@ -38,6 +38,7 @@ class Board:
         self._live: dict[tuple[str, str], dict[str, Track]] = {}
         self._counts: Counter[tuple[str, str, Phase]] = Counter()
         self._by_id: dict[str, tuple[InstanceKey, ...]] = {}
+        self._children: dict[InstanceKey, dict[InstanceKey, None]] = {}  # in the order in which they became known
         self._listed: dict[tuple[str, str], Swept] = {}
         self.health: dict[tuple[str, str], Health] = {}
         for track in tracks:
@@ -72,6 +73,8 @@ class Board:
             self._live.setdefault(place, {})[key.id] = track
         elif old is not None and old.phase.is_live:
             self._live[place].pop(key.id, None)
+        if parent := track.parent_key:
+            self._children.setdefault(parent, {})[key] = None
 
     def _remove(self, key: InstanceKey) -> None:
         old = self._tracks.pop(key, None)
@@ -80,6 +83,10 @@ class Board:
         del self._ordinal[key]
         self._counts[key.source, key.project, old.phase] -= 1
         self._live.get((key.source, key.project), {}).pop(key.id, None)
+        if (parent := old.parent_key) and (siblings := self._children.get(parent)):
+            siblings.pop(key, None)
+            if not siblings:
+                del self._children[parent]
         others = tuple(other for other in self._by_id[key.id] if other != key)
         if others:
             self._by_id[key.id] = others
@@ -98,6 +105,10 @@ class Board:
     def with_id(self, instance_id: str) -> tuple[InstanceKey, ...]:
         """Every key whose id is this: a bare id is good enough where there is one."""
         return self._by_id.get(instance_id, ())
+
+    def children(self, key: InstanceKey) -> tuple[Track, ...]:
+        """The tracks of the instances that it started."""
+        return tuple(self._tracks[child] for child in self._children.get(key, ()))
 
     def live(self, source: str, project: str) -> Mapping[str, Track]:
         """The live tracks of a project by id. A view: do not keep it across an await."""

@@ -1,12 +1,15 @@
 """Asks one source about single instances: what became of them, and how far their stages are.
 
 Three kinds of question wait in one queue: outcomes, which must be known and are asked until they are; what somebody
-watches, again and again; and what attention has planned, which may as well not be asked.
+watches, again and again; and what attention has planned, which may as well not be asked. An instance that starts others
+is looked at with every plan, and so is each that it names and nobody has met: no listing tells what belongs together.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from itertools import islice
 from typing import NoReturn
 
 import anyio
@@ -69,6 +72,7 @@ class Inspector:
         self._rota: Rota[InstanceKey] = Rota(first=pace.watch_every, chance=chance)
         self._under_way: set[InstanceKey] = set()
         self._unanswered: dict[InstanceKey, _Question] = {}
+        self._unmet: set[InstanceKey] = set()  # named by the one that started them, which they do not know yet
         attention.when_watched(self._watch)
 
     def ask_outcome(self, key: InstanceKey, lead: Seen | None = None) -> None:
@@ -95,7 +99,7 @@ class Inspector:
         while True:
             key, priority = await self._rota.next()
             if self._is_moot(key, priority):
-                self._unanswered.pop(key, None)
+                self._answered(key)
                 continue
             self._under_way.add(key)
             try:
@@ -106,7 +110,7 @@ class Inspector:
                 self._ask_again(key, got)
                 continue
             self._rota.succeeded(key)
-            self._unanswered.pop(key, None)
+            self._answered(key)
             if backlog := self._backlogs.get(key.project):
                 backlog.answer(key)
                 await self.move_checkpoint(key.project)
@@ -122,11 +126,28 @@ class Inspector:
             if question is not None and question.lead is not None:
                 got = _completed(got, question.lead)
             await self._stream.send((got,))
+            self._meet(got)
             if isinstance(got, Gone) or not got.ended or got.phase is not None:
                 return got
             got = UNDECIDED
         await self._stream.send((Missed(key, self._now(), got.reason),))
         return got
+
+    def _answered(self, key: InstanceKey) -> None:
+        self._unanswered.pop(key, None)
+        self._unmet.discard(key)
+
+    def _meet(self, got: Seen | Gone) -> None:
+        """Ask about those that it started and that are not known as such, also where nothing else is discovered: who
+        watches a workflow watches its steps. One that ended unseen must be known to have been a step, too."""
+        if isinstance(got, Gone) or got.children is None:
+            return
+        for _, id_ in got.children:
+            key = replace(got.key, id=id_)
+            track = self._board.get(key)
+            if (track is None or not track.parent) and key not in self._unmet:
+                self._unmet.add(key)
+                self.ask_outcome(key)
 
     def _ask(self, key: InstanceKey, priority: Priority, *, after: float = 0.0, rested: bool = True) -> None:
         if key not in self._under_way:
@@ -147,7 +168,7 @@ class Inspector:
     def _is_moot(self, key: InstanceKey, priority: Priority) -> bool:
         """Whether the answer is known, or nobody wants it any more, since it was asked for."""
         backlog = self._backlogs.get(key.project)
-        if backlog is not None and key in backlog:
+        if key in self._unmet or (backlog is not None and key in backlog):
             return False
         track = self._board.get(key)
         if track is not None and track.phase.is_terminal:
@@ -191,6 +212,7 @@ class Inspector:
 
         A slice at a time: the best of all so far against the next slice.
         """
+        now = self._now()
         self._rota.drop(Priority.ATTENTION)
         self._rota.forgive(lambda key: key in self._under_way or self._is_live(key))
         live = [
@@ -198,18 +220,23 @@ class Inspector:
             for project in self._source.projects
             for track in self._board.live(self._source.name, project).values()
         ]
+        limit = self._pace.attention_per_sweep()
+        workflows: list[Track] = []
         chosen: list[InstanceKey] = []
         for start in range(0, len(live), ROWS_A_SLICE):
             best = [track for key in chosen if (track := self._board.get(key))]
             free = [track for track in live[start : start + ROWS_A_SLICE] if self._may_be_planned(track.key)]
+            workflows += (track for track in free if track.is_workflow)
             chosen = attend(
                 map(self._as_looked_at, best + free),
-                at=self._now(),
+                at=now,
                 coarse=self._pace.coarse,
-                limit=self._pace.attention_per_sweep(),
+                limit=limit,
             )
             await anyio.lowlevel.checkpoint()
-        for key in chosen:
+        # What a workflow has started is told by nothing but a look at it: those go first, for half of all looks.
+        workflows = nsmallest((limit + 1) // 2, workflows, key=lambda one: one.stages_at or one.phase_since or now)
+        for key in islice(dict.fromkeys((*(track.key for track in workflows), *chosen)), limit):
             self._ask(key, Priority.ATTENTION)
 
     def _may_be_planned(self, key: InstanceKey) -> bool:

@@ -66,9 +66,19 @@ class Failure(Struct, frozen=True, gc=False):
     category: Category
 
 
+class Child(Struct, frozen=True, gc=False):
+    """An instance that another one started: a step of it."""
+
+    key: str
+    step: str
+    phase: Phase
+    progress: float | None
+
+
 class Instance(Struct, frozen=True, gc=False, kw_only=True):
     """One instance, whole. `observed_at` is when the service last vouched for what stands here; `partial_failure` says
-    that it succeeded although some of its workers failed."""
+    that it succeeded although some of its workers failed. `parent` is the key of the instance that started it, as its
+    `step`; `children` are those that it started itself, as far as they are watched."""
 
     key: str
     source: str
@@ -94,6 +104,9 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
     contradiction: str | None
     partial_failure: bool
     failed_workers: int
+    parent: str | None
+    step: str
+    children: tuple[Child, ...]
     history: "tuple[Raw, ...] | UnsetType" = UNSET  # only where one instance was asked for
 
 
@@ -127,6 +140,9 @@ def instance(track: Track, board: Board, history: tuple[Raw, ...] | UnsetType = 
         contradiction=track.contradiction or None,
         partial_failure=track.partial_failure,
         failed_workers=track.failed_workers,
+        parent=str(parent) if (parent := track.parent_key) else None,
+        step=track.step,
+        children=tuple(Child(str(it.key), it.step, it.phase, it.progress) for it in board.children(key)),
         history=history,
     )
 

@@ -84,10 +84,11 @@ class AlertFired(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="alert"
 
 
 class Lost(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="lost", rename={"before": "from", "after": "to"}):
-    """The service does not know it any more, and never said how it ended."""
+    """Nobody said how it ended. `why` is empty where the service does not know it any more."""
 
     before: Phase
     after: Phase = Phase.LOST
+    why: str
 
 
 class Contradicted(InstanceEvent, frozen=True, gc=False, kw_only=True, tag="contradicted"):
@@ -157,7 +158,7 @@ def event(record: Record, shown: Shown, *, track: Track | None, seq: int | Unset
                 seq=seq, at=at, key=str(key), failed_workers=it.failed, workers=it.workers, instance=shown
             )
         case events.Lost(at=at, key=key) as it:
-            return Lost(seq=seq, at=at, key=str(key), before=it.before, instance=shown)
+            return Lost(seq=seq, at=at, key=str(key), before=it.before, why=it.why, instance=shown)
         case events.Contradicted(at=at, key=key) as it:
             return Contradicted(seq=seq, at=at, key=str(key), phase=it.phase, said=it.said, instance=shown)
         case events.Removed(at=at, key=key):

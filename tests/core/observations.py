@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from monitor.core.events import Gone, Missed, Observation, Seen, Tick
+from monitor.core.events import Gone, Missed, Observation, Seen, Silent, Tick
 from monitor.core.model import Failure, InstanceKey, Phase, Queue, Stage, Task
 from monitor.core.tracker import Policy
 from monitor.core.verdicts import Limits
@@ -71,9 +71,10 @@ seen = st.builds(
 )
 gone = st.builds(Gone, key=st.just(KEY), at=times)
 missed = st.builds(Missed, key=st.just(KEY), at=times, reason=st.just("timeout"))
+silent = st.builds(Silent, key=st.just(KEY), at=times, why=st.just("nothing was heard of it"))
 ticks = st.builds(Tick, at=times, blind=st.booleans())
 
-one: st.SearchStrategy[Observation] = st.one_of(seen, seen, seen, gone, missed, ticks, ticks)
+one: st.SearchStrategy[Observation] = st.one_of(seen, seen, seen, gone, missed, silent, ticks, ticks)
 
 
 # Another service says itself which of its workers failed, runs an instance again under its id, and counts no attempts.

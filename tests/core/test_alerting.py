@@ -100,6 +100,12 @@ def test_an_alert_is_complete() -> None:
     }
 
 
+def test_an_alert_about_a_step_names_its_workflow() -> None:
+    """So that it and the alert about the workflow read as one story."""
+    (alert,) = fired(phase(Phase.FAILED), rule(), track=replace(TRACK, parent="20160519flow", step="train"))
+    assert alert.annotations["summary"] == "nightly, step 'train' of 20160519flow, in analytics failed"
+
+
 def test_an_alert_without_knowledge_has_empty_words() -> None:
     """What is unknown is the empty string, in an alert as complete as any other."""
     bare = Track(KEY, "maxcompute", Phase.FAILED)

@@ -52,6 +52,7 @@ class Life:
     begins: float | None = None
     project: str = "p"
     forgotten: float = inf
+    starts: tuple[str, ...] | None = None  # ids of its steps, of a workflow
 
     def phase(self, at: float) -> Phase:
         if at >= self.ends:
@@ -156,6 +157,8 @@ class ScriptedSource:
             failure=Failure("t", "ODPS-0130131", f"{life.id} found no table") if failed else None,
             ended=phase.is_terminal,
             restarts=self.restarts,
+            parent=next((one.id for one in self.lives.values() if life.id in (one.starts or ())), ""),
+            children=self._steps(life, at),
         )
 
     async def stop(self, key: InstanceKey) -> None:
@@ -197,6 +200,11 @@ class ScriptedSource:
         await anyio.lowlevel.checkpoint()
         if self.trouble is not None:
             await self.trouble(asked.operation, asked.what)
+
+    def _steps(self, life: Life, at: float) -> tuple[tuple[str, str], ...] | None:
+        if life.starts is None:
+            return None
+        return tuple((f"step {id_}", id_) for id_ in life.starts if self.lives[id_].submitted <= at)
 
     def _known(self, project: str, at: float) -> list[Life]:
         mine = (life for life in self.lives.values() if life.project == project)

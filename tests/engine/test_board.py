@@ -40,6 +40,20 @@ async def every_page(board: Board, wanted: Filter, limit: int, between: Any = la
         cursor = page.next
 
 
+def test_children_in_the_order_in_which_they_became_known() -> None:
+    """Until they are forgotten; whoever comes first, the child or the one that started it."""
+    board = Board([track("b", parent="flow")])
+    board.apply(Batch(tracks=(track("flow"), track("other", parent="else"), track("a", parent="flow"))))
+    board.apply(Batch(tracks=(track("b", Phase.FAILED, parent="flow"),)))
+    assert [(one.key.id, one.phase) for one in board.children(key("flow"))] == [
+        ("b", Phase.FAILED),
+        ("a", Phase.RUNNING),
+    ]
+    board.apply(Batch(remove=(key("b"), key("a"))))
+    assert board.children(key("flow")) == board.children(key("nobody")) == ()
+    assert [one.key.id for one in board.children(key("else"))] == ["other"]
+
+
 keys = st.builds(InstanceKey, st.sampled_from("st"), st.sampled_from("pq"), st.sampled_from("abcde"))
 tracks = st.builds(track, keys, st.sampled_from(Phase))
 batches = st.builds(

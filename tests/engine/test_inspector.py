@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from monitor.core.events import Gone, Missed, PhaseChanged, Seen
+from monitor.core.alerting import Trigger
+from monitor.core.events import AlertFired, Discovered, Gone, Missed, PhaseChanged, Seen
 from monitor.core.model import InstanceKey, Phase
 from monitor.core.schedule import Pace
 from monitor.sources.base import Detail, Priority, Reason, SourceError
 from tests.engine.line import running_line
-from tests.engine.scripted import Asked, Life, ScriptedSource, Trouble, key, moment
+from tests.engine.scripted import Asked, Life, ScriptedSource, Trouble, key, moment, rules
 
 pytestmark = pytest.mark.anyio
 
@@ -286,3 +287,49 @@ async def test_who_watches_goes_on_seeing_after_one_denial() -> None:
             await anyio.sleep(60)
         assert len(line.saw(Gone)) == 1
     assert len([one for one in source.requests("inspect") if one.at > 45]) >= 10
+
+
+def workflow() -> dict[str, Life]:
+    """Three steps, of which one appears while it runs and one at its end, and a stranger."""
+    lives = (
+        Life("flow", ends=300, starts=("first", "second", "last"), outcome=Phase.FAILED),
+        Life("first", submitted=5, ends=60),
+        Life("second", submitted=100, ends=299.5, outcome=Phase.FAILED),
+        Life("last", submitted=299, ends=299.2),
+        Life("stranger", submitted=5, ends=60),
+    )
+    return {life.id: life for life in lives}
+
+
+@pytest.mark.parametrize("discovery", [True, False])
+async def test_the_steps_of_a_workflow_are_met_as_they_appear(discovery: bool) -> None:
+    """Soon while it runs, and the last ones after its end: each is tracked once, as its step, even where nothing is
+    discovered; a failed one and its workflow alert once each."""
+    source = ScriptedSource(workflow(), discovery=discovery)
+    async with running_line(source, rules=rules(Trigger.FAILED)) as line:
+        await anyio.sleep(3)
+        await line.control.register(key("flow"))
+        await anyio.sleep(27)
+        assert [one.key.id for one in line.board.children(key("flow"))] == ["first"]
+        await anyio.sleep(90)
+        assert [one.key.id for one in line.board.children(key("flow"))] == ["first", "second"]
+        await anyio.sleep(230)
+        children = {one.key.id: one.phase for one in line.board.children(key("flow"))}
+        assert children == {"first": Phase.SUCCEEDED, "second": Phase.FAILED, "last": Phase.SUCCEEDED}
+        assert (line.board.get(key("stranger")) is not None) is discovery
+        discovered = [event.key.id for event in line.events(Discovered)]
+        assert len(discovered) == len(set(discovered)) == 4 + discovery
+        assert sorted(event.key.id for event in line.events(AlertFired) if event.key) == ["flow", "second"]
+    asked = [one for one in source.requests("inspect", "flow") if one.at < 300]
+    assert len(asked) <= 300 / 10 + 5
+
+
+async def test_a_step_that_nobody_can_answer_about_is_asked_about_again() -> None:
+    """With each look at its workflow, and by itself as everything that must be known."""
+    source = ScriptedSource(workflow(), discovery=False, trouble=failing("first", until=40))
+    async with running_line(source) as line:
+        await anyio.sleep(3)
+        await line.control.register(key("flow"))
+        await anyio.sleep(80)
+        assert [one.key.id for one in line.board.children(key("flow"))] == ["first"]
+    assert len(source.requests("inspect", "first")) < 10

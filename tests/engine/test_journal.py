@@ -44,7 +44,7 @@ def test_what_somebody_may_have_to_act_on() -> None:
     logs = tell(
         AlertFired(moment(1), key("i"), "a1", "InstanceFailed", "critical"),
         AlertFired(moment(1), None, "a2", "SourceDown", "critical"),
-        Lost(moment(2), key("i"), Phase.RUNNING),
+        Lost(moment(2), key("i"), Phase.RUNNING, why="nothing was heard of it"),
         Contradicted(moment(3), key("i"), Phase.FAILED, "Running"),
     )
     assert [(log["event"], log.get("instance")) for log in logs] == [

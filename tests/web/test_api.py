@@ -51,6 +51,9 @@ async def test_an_instance_has_exactly_the_promised_shape() -> None:
             "contradiction": None,
             "partial_failure": False,
             "failed_workers": 0,
+            "parent": None,
+            "step": "",
+            "children": [],
         }
         assert stages[1] == {
             "name": "R2_1_Stg1_job0",

@@ -29,6 +29,17 @@ def test_failure_is_null_unless_failed(phase: Phase) -> None:
     assert (shown(wire.instance(again, Board()))["failure"] is None) is (phase is not Phase.FAILED)
 
 
+def test_who_started_whom() -> None:
+    """The child names its parent by key, the parent its children with how they stand."""
+    flow, step = track("flow"), track("s1", Phase.FAILED, parent="flow", step="train", progress=0.5)
+    board = Board((flow, step))
+    assert shown(wire.instance(flow, board))["children"] == [
+        {"key": "warehouse/analytics/s1", "step": "train", "phase": "failed", "progress": 0.5}
+    ]
+    child = shown(wire.instance(step, board))
+    assert (child["parent"], child["step"], child["children"]) == ("warehouse/analytics/flow", "train", [])
+
+
 def test_what_is_not_known_is_null() -> None:
     """No guess: a queue without a place, a track without times."""
     bare = shown(wire.instance(track("i1", created_at=None, observed_at=None, queue=Queue()), Board()))

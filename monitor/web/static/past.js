@@ -35,7 +35,7 @@ function sentence(event) {
     case "alert":
       return `alert ${event.rule} (${event.severity})`;
     case "lost":
-      return `${event.from} → lost: the service does not know it any more`;
+      return `${event.from} → lost: ${event.why || "the service does not know it any more"}`;
     case "contradicted":
       return `after ${event.phase} the service said: ${event.said}`;
     case "removed":
