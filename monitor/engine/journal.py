@@ -40,6 +40,6 @@ def _tell(record: Record) -> None:
                 alert=event.alert,
             )
         case Lost() as event:
-            log.warning("instance_lost", instance=str(event.key), before=event.before.value)
+            log.warning("instance_lost", instance=str(event.key), before=event.before.value, why=event.why)
         case Contradicted() as event:
             log.warning("service_contradicts_itself", instance=str(event.key), phase=event.phase.value, said=event.said)

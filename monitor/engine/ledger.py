@@ -25,6 +25,7 @@ from monitor.core.events import (
     Reconciled,
     Removed,
     Seen,
+    Silent,
     SourceChanged,
     SourceObservation,
     Swept,
@@ -48,7 +49,7 @@ SAVE_PROGRESS_EVERY = timedelta(seconds=30)
 PROGRESS_A_COMMIT = 5000  # tracks saved along with a commit for their progress alone
 FORGET_EVERY = timedelta(minutes=1)
 
-_ABOUT_ONE = (Seen, Gone, Missed)  # ready made: `|` would make a union anew for every observation
+_ABOUT_ONE = (Seen, Gone, Missed, Silent)  # ready made: `|` would make a union anew for every observation
 
 
 class Decisions(Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@
     @10 seen running native=Running progress=0.4 task=Copy:running M1_Stg1_job0:1/0/3[0%]
     @12 missed timeout                                            a poll failed
     @14 gone                                                      "no such instance"
+    @18 silent WHY                                                nothing more is expected of one that is only heard of
     @20 tick [blind]                                              time passed
     @30 unanswered timeout [project]                              a listing failed
     @40 swept [project]                                           a listing was complete
@@ -42,6 +43,7 @@ from monitor.core.events import (
     PhaseChanged,
     ProgressMoved,
     Seen,
+    Silent,
     SourceChanged,
     StageFinished,
     Swept,
@@ -98,6 +100,7 @@ class _Teller:
                 "seen": self.seen,
                 "missed": self.missed,
                 "gone": self.gone,
+                "silent": self.silent,
                 "tick": self.tick,
                 "unanswered": self.unanswered,
                 "swept": self.swept,
@@ -122,6 +125,9 @@ class _Teller:
 
     def gone(self, at: datetime, _words: list[str]) -> list[str]:
         return self._step(Gone(KEY, at))
+
+    def silent(self, at: datetime, words: list[str]) -> list[str]:
+        return self._step(Silent(KEY, at, words[0]))
 
     def tick(self, at: datetime, words: list[str]) -> list[str]:
         return self._step(Tick(at, blind=words == ["blind"]))
@@ -289,8 +295,8 @@ def _event(event: AnyEvent) -> str:
             return f"verdict {verdict} taken back"
         case PartiallyFailed(failed=failed, workers=workers):
             return f"partial failure: {failed} of {_some(workers)} workers"
-        case Lost(before=before):
-            return f"lost, was {before}"
+        case Lost(before=before, why=why):
+            return f"lost, was {before}" + (f": {why}" if why else "")
         case Contradicted(phase=phase, said=said):
             return f"contradicted: it is {phase}, and the service says {said}"
         case _:
