@@ -42,10 +42,11 @@ _log = logging.getLogger(__name__)
 class EmulatorOptions:
     """How to run the emulator.
 
-    `port` 0 takes any free one. `speed` is emulated seconds per real second. `lively` keeps the first project busy.
-    `sql_limit` is the number of real seconds that one query may take. `keep` is how many ended instances are
-    remembered, and as many jobs. `programs_at_once` is how many programs of jobs run at most at the same time.
-    Interceptors see every request to the services before its sender is known; see `maxcompute.build_app`.
+    `port` 0 takes any free one. `speed` is emulated seconds per real second; programs run in real ones. `lively` keeps
+    the first project and Batch Compute busy. `sql_limit` is the number of real seconds that one query may take. `keep`
+    is how many ended instances are remembered, and as many jobs. `programs_at_once` is how many programs of jobs run at
+    most at the same time. Interceptors see every request to the services before its sender is known; see
+    `maxcompute.build_app`.
     """
 
     host: str = "127.0.0.1"
@@ -114,15 +115,7 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
                 at_once=options.programs_at_once,
             )
         )
-        faults = Switchboard(
-            monotonic,
-            {
-                "maxcompute": Service(clock, maxcompute_faults.FAULTS, wire.operation_of),
-                "batchcompute": Service(
-                    batch.service.clock, batchcompute_faults.FAULTS, batchcompute_wire.operation_of
-                ),
-            },
-        )
+        faults = _switchboard(clock, batch.service.clock)
 
         runner = web.AppRunner(_compose(service, batch, faults, options), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
