@@ -41,6 +41,7 @@ class _Project(Struct, frozen=True):
     task_status: Query
     results: Query
     source: Query
+    steps: Query
 
 
 class Calls:
@@ -56,6 +57,7 @@ class Calls:
                 task_status=_words(project, ("taskstatus", "")),
                 results=_words(project, ("result", "")),
                 source=_words(project, ("source", "")),
+                steps=_words(project, ("xresult", "")),
             )
             for project in projects
         }
@@ -98,6 +100,11 @@ class Calls:
         """The job as it was submitted."""
         project = self._project(key.project)
         return self._instance("source", project, key, project.source)
+
+    def steps(self, key: InstanceKey) -> Call:
+        """What a workflow has started so far."""
+        project = self._project(key.project)
+        return self._instance("steps", project, key, project.steps)
 
     def stop(self, key: InstanceKey) -> Call:
         """End it."""

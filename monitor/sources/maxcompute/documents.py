@@ -21,6 +21,7 @@ from monitor.sources.maxcompute.words import stage_status
 
 LONGEST_NAME = 256
 _LONGEST_ID = 128
+_MOST_STEPS = 1_000
 _ID = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_ID}}}")
 _COUNT = re.compile(r"[0-9]{1,15}")
 
@@ -47,6 +48,14 @@ class Progress(Struct, frozen=True, gc=False):
 
     stages: tuple[Stage, ...]
     skipped: int
+
+
+class Step(Struct, frozen=True, gc=False):
+    """An instance that a workflow started. `is_workflow`: it starts others itself."""
+
+    name: str
+    id: str
+    is_workflow: bool
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -133,6 +142,28 @@ def read_results(body: bytes) -> dict[str, str]:
             text = _decode(text)
         texts[text_of(task, "Name")] = text
     return texts
+
+
+def read_steps(body: bytes) -> tuple[Step, ...] | None:
+    """`?xresult`: the steps so far that are instances, each id once and each under a name of its own. None where the
+    answer tells of no step at all, also of none that the service did itself."""
+    actions = parse(body, "Xinstance").find("Actions")
+    if actions is None or actions.find("Action") is None:
+        return None
+    steps: dict[str, Step] = {}
+    names: set[str] = set()
+    for action in actions.iterfind("Action"):
+        kind, id_ = action.get("NodeType", "").lower(), text_of(action, "InstanceId")
+        if kind not in {"instance", "subworkflow"} or not is_instance_id(id_) or id_ in steps:
+            continue
+        name = clip(text_of(action, "Name"), LONGEST_NAME) or id_
+        if name in names:
+            name = f"{clip(name, LONGEST_NAME - 10)} ({len(steps) + 1})"
+        names.add(name)
+        steps[id_] = Step(name, id_, kind == "subworkflow")
+        if len(steps) == _MOST_STEPS:
+            break
+    return tuple(steps.values())
 
 
 def read_listing(body: bytes) -> Listing:

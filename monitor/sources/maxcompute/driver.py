@@ -25,6 +25,7 @@ from monitor.sources.maxcompute.pages import Pages
 from monitor.sources.maxcompute.section import EVERY_JOB, MaxComputeSection
 from monitor.sources.maxcompute.signing import Account, Signer
 from monitor.sources.maxcompute.words import Vocabulary
+from monitor.sources.maxcompute.workflows import Workflows
 
 _AGENT = f"stagewatch/{__version__}"
 _COMMON = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, "x-odps-user-agent": _AGENT}
@@ -97,7 +98,10 @@ class MaxComputeSource:
         self._listings = Listings(
             section.name, api=api, calls=calls, words=words, names=self._names, now=now, clock=service_clock
         )
-        self._inspections = Inspections(section.name, api=api, calls=calls, words=words, now=now, clock=service_clock)
+        self._workflows = Workflows()
+        self._inspections = Inspections(
+            section.name, api=api, calls=calls, words=words, workflows=self._workflows, now=now, clock=service_clock
+        )
         self._pages = Pages(
             section.name,
             section.endpoint,
@@ -108,13 +112,15 @@ class MaxComputeSource:
             token=lambda: credentials.account.bearer_token,
         )
 
-    def sweep(self, project: str) -> AsyncIterator[Page]:
+    async def sweep(self, project: str) -> AsyncIterator[Page]:
         """List the live instances, a page at a time; ending without an error means that the listing was complete."""
-        return self._listings.sweep(project)
+        async for page in self._listings.sweep(project):
+            yield self._workflows.read(page)
 
-    def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
+    async def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
         """List what has ended, at least everything submitted after `since`."""
-        return self._listings.ended(project, since)
+        async for page in self._listings.ended(project, since):
+            yield self._workflows.read(page)
 
     def discovers(self, seen: Seen) -> bool:
         """Whether its job name is one that the section's `discover` asks for, or cannot be had."""

@@ -1,6 +1,7 @@
 """Asks about one instance: how it stands, why it failed, and how far its stages are.
 
-One request as a rule; one more for the text of a failure, and one for the stages of each task.
+One request as a rule; one more for the text of a failure, and one for the stages of each task. Of a workflow one more
+for its steps, and, when it has ended, one for each step whose end was not heard of.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,16 +23,19 @@ from monitor.sources.maxcompute.calls import Calls
 from monitor.sources.maxcompute.documents import (
     LONGEST_NAME,
     Progress,
+    Step,
     TaskRow,
     is_instance_id,
     read_progress,
     read_results,
+    read_steps,
     read_task_status,
 )
 from monitor.sources.maxcompute.failures import read_failure, unread_failure
 from monitor.sources.maxcompute.markup import malformed
 from monitor.sources.maxcompute.memory import Memory
 from monitor.sources.maxcompute.words import TERMINATED, Vocabulary, decide
+from monitor.sources.maxcompute.workflows import Workflows, step_failure
 from monitor.sources.unknown import LONGEST_WORD
 
 _REMEMBERED = 32 * 2**20  # bytes of answers, for each of the two questions
@@ -59,6 +63,7 @@ class Inspections:
         api: Api,
         calls: Calls,
         words: Vocabulary,
+        workflows: Workflows,
         now: Callable[[], datetime],
         clock: ServiceClock,
     ) -> None:
@@ -66,6 +71,7 @@ class Inspections:
         self._api = api
         self._calls = calls
         self._words = words
+        self._workflows = workflows
         self._now = now
         self._ours = clock.ours
         self._standings: Memory[_Standing] = Memory(_REMEMBERED)
@@ -73,6 +79,10 @@ class Inspections:
 
     async def inspect(self, key: InstanceKey, want: Detail, priority: Priority) -> Seen | Gone:
         """How it stands, and as much more as is wanted."""
+        return await self._inspect(key, want, priority, ())
+
+    async def _inspect(self, key: InstanceKey, want: Detail, priority: Priority, above: tuple[str, ...]) -> Seen | Gone:
+        """`above` are the ids of the workflows for whose sake it is asked about."""
         if not is_instance_id(key.id):
             return Gone(key, self._now())
         try:
@@ -81,6 +91,21 @@ class Inspections:
             if _names_no_instance(error):
                 return Gone(key, self._now())
             raise
+        seen = self._workflows.placed(standing.seen)
+        standing = _Standing(seen, standing.rows)
+        if self._workflows.may_be(key, standing.rows):
+            if want is Detail.PHASE:
+                return replace(seen, tasks=None)  # its tasks are its steps, which nobody asked for
+            steps = await self._steps(key, priority)
+            if steps is not None:
+                seen = await self._look_at_steps(standing, steps, want, priority, above)
+                self._workflows.note(seen)
+                return seen
+        seen = await self._look(standing, want, priority)
+        self._workflows.note(seen)
+        return seen
+
+    async def _look(self, standing: _Standing, want: Detail, priority: Priority) -> Seen:
         seen = standing.seen
         if want is Detail.PHASE:
             return seen
@@ -94,11 +119,54 @@ class Inspections:
                     raise
         return seen
 
+    async def _steps(self, key: InstanceKey, priority: Priority) -> tuple[Step, ...] | None:
+        """What it has started so far; None if it is no workflow."""
+        try:
+            steps = await self._api.ask(self._calls.steps(key), priority, lambda reply: read_steps(reply.body))
+        except RefusedError as error:
+            if error.reason not in _FINAL:
+                raise
+            self._workflows.is_none(key)
+            return None
+        if steps is not None:
+            self._workflows.learn(key, steps)
+        return steps
+
+    async def _look_at_steps(
+        self, standing: _Standing, steps: tuple[Step, ...], want: Detail, priority: Priority, above: tuple[str, ...]
+    ) -> Seen:
+        """The workflow as its steps stand. When it has ended, so have they: those that were last heard of before are
+        asked about, or it would show them as running for ever."""
+        seen = standing.seen
+        failed = seen.phase is Phase.FAILED
+        failure = None
+        above = (*above, seen.key.id)
+        for step in steps if seen.ended else ():
+            key = replace(seen.key, id=step.id)
+            last: Seen | Gone | None = self._workflows.last(key)
+            if step.id not in above and _is_open(last):
+                try:
+                    last = await self._inspect(key, Detail.OUTCOME, priority, above)
+                except SourceError as error:
+                    if failed and error.reason not in _FINAL:
+                        raise  # why it failed is worth another try
+                    continue
+            if failed and failure is None and isinstance(last, Seen) and last.phase is Phase.FAILED and last.failure:
+                failure = step_failure(step, last.failure)
+        if failed:
+            failure = failure or await self._own_failure(standing, priority)
+        seen = self._workflows.rolled_up(seen, steps)
+        return replace(seen, failure=failure, stages_read=want is Detail.STAGES)
+
+    async def _own_failure(self, standing: _Standing, priority: Priority) -> Failure:
+        """What its first failed task says."""
+        return await self._failure(standing.seen.key, standing.rows[_first_failed(standing.seen)].name, priority)
+
     async def _explain(self, standing: _Standing, want: Detail, priority: Priority) -> Seen:
         """Why it failed, and how far its stages were: the latter only if that can be had, the alert does not wait."""
         seen = standing.seen
-        failed = next(at for at, task in enumerate(seen.tasks or ()) if task.phase is Phase.FAILED)
-        seen = replace(seen, failure=await self._failure(seen.key, standing.rows[failed].name, priority))
+        failed = _first_failed(seen)
+        seen = replace(seen, failure=await self._own_failure(standing, priority))
         standing = _Standing(seen, standing.rows)
         try:
             return await self._look_at_stages(standing, priority, _begun(seen) if want is Detail.STAGES else (failed,))
@@ -194,6 +262,17 @@ class Inspections:
 def _names_no_instance(error: RefusedError) -> bool:
     """A 404 without a code is not the service's own, and one about the project says nothing of the instance."""
     return error.status == 404 and error.code not in {"", "NoSuchProject"}
+
+
+def _first_failed(seen: Seen) -> int:
+    return next(at for at, task in enumerate(seen.tasks or ()) if task.phase is Phase.FAILED)
+
+
+def _is_open(last: Seen | Gone | None) -> bool:
+    """Whether there is more to learn about a step of a workflow that has ended."""
+    if not isinstance(last, Seen) or last.phase is None or last.phase.is_live:
+        return True
+    return last.phase is Phase.FAILED and last.failure is None
 
 
 def _begun(seen: Seen) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from monitor.sources.maxcompute.documents import (
     read_progress,
     read_queueing,
     read_results,
+    read_steps,
     read_task_status,
     read_token,
 )
@@ -236,3 +237,23 @@ def outcome(reader: Callable[[bytes], object], body: bytes) -> Reason | None:
     except SourceError as error:
         return error.reason
     return None
+
+
+def test_steps_of_a_workflow() -> None:
+    """Those that are instances, each once, each under its own name, in the order in which they began."""
+    body = b"""<Xinstance><Actions><Action NodeType="Local"><InstanceId/><Name>start</Name></Action>
+    <Action NodeType="Instance"><InstanceId>i1</InstanceId><Name>train</Name><Result Format="text">x</Result></Action>
+    <Action NodeType="SubWorkflow"><Name>sub</Name><InstanceId>i2</InstanceId></Action>
+    <Action NodeType="Instance"><InstanceId>i3</InstanceId><Name>train</Name></Action>
+    <Action NodeType="Instance"><InstanceId>i1</InstanceId><Name>again</Name></Action>
+    <Action NodeType="Instance"><InstanceId>no/id</InstanceId><Name>odd</Name></Action>
+    <Action NodeType="Instance"><InstanceId>i4</InstanceId></Action></Actions></Xinstance>"""
+    steps = [("train", "i1", False), ("sub", "i2", True), ("train (3)", "i3", False), ("i4", "i4", False)]
+    assert [(step.name, step.id, step.is_workflow) for step in read_steps(body) or ()] == steps
+
+
+@pytest.mark.parametrize("body", [b"<Xinstance/>", b"<Xinstance><Actions/></Xinstance>"])
+def test_no_steps_are_no_workflow(body: bytes) -> None:
+    """One that has begun has at least the step that the service does itself."""
+    assert read_steps(body) is None
+    assert read_steps(b'<X><Actions><Action NodeType="Local"/></Actions></X>'.replace(b"X>", b"Xinstance>")) == ()
