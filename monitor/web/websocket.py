@@ -22,7 +22,25 @@ from monitor.web.session import Session
 
 _TEXT, _CLOSE = 0x81, 0x88
 _COMPRESSED = 0x40
+_LOOK_EVERY = 0.01  # seconds
 DEFLATE_FROM = 16 << 10  # bytes: snapshots are worth it, single events are not
+
+
+class Socket(web.WebSocketResponse):
+    """A websocket whose client learns why it is sent away also in the middle of a frame. To close on what is unread
+    resets the connection, and that overtakes the close frame: so the rest of the frame is read, and dropped, first."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """Close it, after the client has left or the grace is over if its frame was too large."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG and self._line is not None:
+            await self._line.see_off(code)
+        return await super().close(code=code, message=message, drain=drain)
+
+    def writes_by(self, line: "WebsocketLine") -> None:
+        """What writes our frames."""
+        self._line = line
+
+    _line: "WebsocketLine | None" = None
 
 
 class WebsocketLine:
@@ -40,6 +58,7 @@ class WebsocketLine:
         self._writer = writer
         self._limits = limits
         self._window = int(socket.compress)  # of the client's inflater, as agreed; 0 for none
+        self._is_over = False
 
     async def write(self, batch: Sequence[Frame]) -> None:
         """Write them joined, then wait until the client has taken most of it."""
@@ -49,7 +68,7 @@ class WebsocketLine:
             if self._window and len(body) >= DEFLATE_FROM:
                 body, first = await asyncio.to_thread(_deflate, body, self._window), _TEXT | _COMPRESSED
             parts += (_head(first, len(body)), body)
-        if self._socket.closed:
+        if self._socket.closed or self._is_over:
             return  # a close is under way: nothing may follow its frame, and the reading side will see the end
         if self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
@@ -62,7 +81,14 @@ class WebsocketLine:
         if not self._transport.is_closing():
             body = pack("!H", code) + reason.encode()
             self._transport.write(_head(_CLOSE, len(body)) + body)
+        self._is_over = True
         asyncio.get_running_loop().call_later(grace, self._transport.abort)
+
+    async def see_off(self, code: int) -> None:
+        """Send a close frame, and wait until the client has gone or the grace is over; what still comes is dropped."""
+        self.hang_up(code, "", self._limits.grace)
+        while not self._transport.is_closing():  # noqa: ASYNC110 - a transport announces its end to its protocol only
+            await asyncio.sleep(_LOOK_EVERY)
 
 
 def _head(first: int, length: int) -> bytes:
@@ -90,12 +116,14 @@ async def serve(request: web.Request, feed: Feed) -> web.StreamResponse:
             headers={"Upgrade": "websocket"},
         )
     limits = feed.parts.limits
-    socket = web.WebSocketResponse(heartbeat=limits.heartbeat, max_msg_size=limits.message, timeout=limits.grace)
+    socket = Socket(heartbeat=limits.heartbeat, max_msg_size=limits.message, timeout=limits.grace)
     writer = await socket.prepare(request)
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client is gone")
-    session = Session(feed.parts, WebsocketLine(socket, transport, writer, limits))
+    line = WebsocketLine(socket, transport, writer, limits)
+    socket.writes_by(line)
+    session = Session(feed.parts, line)
     feed.join(session)
     why = "lost"
     try:

@@ -119,6 +119,34 @@ async def test_a_huge_frame_closes_with_1009_and_only_that_connection() -> None:
         assert (await other.subscribe())[-1]["last"]
 
 
+@pytest.mark.parametrize("mebibytes", [1, 5, 40])
+async def test_a_frame_that_is_still_being_sent_closes_with_1009(mebibytes: int) -> None:
+    """However much of it is on the way: the client reads the code, not a reset, and other clients are served."""
+    async with open_desk(track("i1")) as desk, Listener(desk) as other, Listener(desk) as client:
+        await client.socket.send_str(" " * (mebibytes << 20))
+        assert await client.closed_with() == 1009
+        await until(lambda: desk.stats.clients == 1)
+        assert desk.stats.closed == {"too_large": 1}
+        assert (await other.subscribe())[-1]["last"]
+
+
+async def test_who_never_stops_sending_is_cut_off() -> None:
+    """The rest of a frame is waited for only as long as any goodbye."""
+    async with open_desk(limits=FeedLimits(grace=0.2)) as desk, deaf(desk, UPGRADE) as (_, writer):
+        await until(lambda: desk.stats.clients == 1)
+        writer.write(bytes([0x81, 0xFF]) + (1 << 40).to_bytes(8, "big") + bytes(4))
+
+        async def send() -> None:
+            while True:
+                writer.write(bytes(1 << 16))
+                await writer.drain()
+
+        with pytest.raises(ConnectionError):
+            await send()
+        await until(lambda: desk.stats.clients == 0)
+        assert desk.stats.closed == {"too_large": 1}
+
+
 async def test_a_deflated_bomb_closes_with_1009() -> None:
     """The bound holds for what a frame becomes, not for what travels."""
     async with open_desk() as desk, Listener(desk, compress=15) as client:
