@@ -17,7 +17,7 @@ from monitor.emulator.scenario import Recipe, play
 from monitor.emulator.sql.errors import SqlError
 from monitor.emulator.sqljobs import PENDING, SqlJobs
 from monitor.emulator.tokens import Tokens
-from monitor.emulator.xflow import Workflow, see_through
+from monitor.emulator.xflow import Step, Workflow, carry
 
 SECRET = "demo-secret"  # noqa: S105 - the published secret of the emulator
 STOP_SECONDS = 0.2  # emulated, until a stop takes effect
@@ -65,9 +65,17 @@ class MaxCompute:
     def submit_workflow(self, project: str, owner: str, workflow: Workflow) -> Instance:
         """Takes in a workflow and starts its steps."""
         parent = self.book.add(project, owner, workflow.job, Plan(wait=0.0, ends=inf))
-        child = self.submit(project, owner, workflow.child)
-        parent.steps = Steps(workflow.source, [child])
-        self.tasks.create_task(see_through(self.book, parent, child))
+        steps = parent.steps = Steps(workflow.source)
+
+        def begin(step: Step) -> Instance:
+            if step.inner:
+                child = self.submit_workflow(project, owner, Workflow(workflow.source, step.job, step.inner))
+            else:
+                child = self.submit(project, owner, step.job)
+            steps.begun.append(child)
+            return child
+
+        self.tasks.create_task(carry(self.book, parent, workflow.steps, begin))
         return parent
 
     def script(self, project: str, owner: str, job_name: str, priority: int, recipe: Recipe) -> Instance:
