@@ -8,12 +8,13 @@ from datetime import datetime
 from rich.text import Text
 
 from monitor.cli.asking import ask, print_json
-from monitor.cli.screen import COLOURS, Screen, can_draw, doubts, now
+from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import say_whether_connected
 from monitor.client import Back, Instance, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.client.words import in_order, percent, span
 from monitor.core.text import clip, plain
+from monitor.tui.cells import COLOURS, doubts
 
 LONGEST_REASON = 80
 

@@ -2,31 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from rich.cells import set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from monitor.client import Phase
-from monitor.client.mirror import Mirror
-from monitor.client.words import span
-from monitor.core.text import plain
-
 EVERY = 0.25  # seconds between two drawings
-COLOURS = {
-    Phase.FAILED: "bold red",
-    Phase.LOST: "magenta",
-    Phase.CANCELLED: "yellow",
-    Phase.SUSPENDED: "yellow",
-    Phase.RUNNING: "cyan",
-    Phase.SUCCEEDED: "green",
-    Phase.WAITING: "",
-}
 
 
 def now() -> datetime:
@@ -39,24 +24,27 @@ def can_draw() -> bool:
     return sys.stdout.isatty() and not Console().is_dumb_terminal
 
 
-def cell(text: str, width: int) -> str:
-    """Foreign text in exactly so many columns: Chinese letters take two."""
-    return set_cell_size(plain(text), max(0, width))
-
-
 class Screen:
     """Draws while the block runs. `draw` is given width and height and returns at most so many lines."""
 
-    def __init__(self, draw: Callable[[int, int], Sequence[Text]]) -> None:
+    def __init__(self, draw: Callable[[int, int], list[Text]]) -> None:
         self._draw = draw
         self._live = Live(self, auto_refresh=False, vertical_overflow="crop")
         self._next: asyncio.TimerHandle | None = None
+        self._shown: object = None
+        self._lines: list[Text] = []
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = console.size
-        for line in self._draw(width, height - 1):
+        for line in self._lines:
             line.no_wrap, line.overflow = True, "ellipsis"
             yield line
+
+    def _refresh(self) -> None:
+        size = self._live.console.size
+        lines = self._draw(size.width, size.height - 1)
+        if (size, lines) != self._shown:  # a screen that does not change does not flicker
+            self._lines, self._shown = lines, (size, [line.copy() for line in lines])
+            self._live.refresh()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -65,7 +53,7 @@ class Screen:
 
     def _tick(self) -> None:
         # On the loop, not in a thread of rich's: what is drawn is changed by the loop.
-        self._live.refresh()
+        self._refresh()
         self._next = asyncio.get_running_loop().call_later(EVERY, self._tick)
 
     def __exit__(
@@ -73,18 +61,5 @@ class Screen:
     ) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._live.refresh()
+        self._refresh()
         self._live.stop()
-
-
-def doubts(mirror: Mirror, at: datetime) -> list[Text]:
-    """Why what is shown may be old, a line each; none while it is fresh."""
-    lines = []
-    if mirror.away_since is not None:
-        local = mirror.away_since.astimezone()
-        text = f"reconnecting for {span((at - mirror.away_since).total_seconds())}; shown as of {local:%H:%M:%S}: "
-        lines.append(Text(text + plain(mirror.away), "bold reverse yellow"))
-    for (source, project), reason in sorted(mirror.silent.items()):
-        text = f"{source}/{project} does not answer the daemon, shown as last seen: {reason}"
-        lines.append(Text(plain(text), "bold yellow"))
-    return lines

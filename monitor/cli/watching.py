@@ -6,13 +6,14 @@ from typing import NoReturn
 from rich.text import Text
 
 from monitor.cli.asking import ask, print_json
-from monitor.cli.bars import Spans, draw
-from monitor.cli.screen import Screen, can_draw, doubts, now
+from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import finish, follow, say_whether_connected, told
 from monitor.client import Instance, News, Outcome, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.core.progress import format_stages
 from monitor.core.text import plain
+from monitor.tui.bars import Spans, draw
+from monitor.tui.cells import doubts
 
 
 def watch(url: str, keys: Sequence[str], *, seconds: float | None, patience: float, as_json: bool) -> NoReturn:

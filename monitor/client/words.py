@@ -69,12 +69,11 @@ def ending(outcome: Outcome) -> str:
 
 
 def workers(stage: Stage) -> str:
-    """`3 running, 4/10 done, 1 backup, 2 failed, 1 retried`: what is none is not said, but for what is done."""
+    """`4/10, 3 running, 2 failed, 1 retried, 1 backup`: who ended of all; then others, where there are any."""
     counts = (
         (stage.running, "running"),
-        (f"{stage.terminated}/{stage.total}", "done"),
-        (stage.backups, "backup" if stage.backups == 1 else "backups"),
         (stage.failed, "failed"),
         (stage.retries, "retried"),
+        (stage.backups, "backup" if stage.backups == 1 else "backups"),
     )
-    return ", ".join(f"{count} {what}" for count, what in counts if count)
+    return ", ".join([f"{stage.terminated}/{stage.total}", *(f"{count} {what}" for count, what in counts if count)])

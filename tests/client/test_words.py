@@ -81,8 +81,7 @@ def test_a_success_with_failed_workers() -> None:
 
 
 def test_workers() -> None:
-    """What is done is always said, anything else where there is some."""
-    assert workers(Stage("a", 0, 0, 4)) == "0/4 done"
-    assert (
-        workers(Stage("a", 3, 4, 10, 1, failed=2, retries=1)) == "3 running, 4/10 done, 1 backup, 2 failed, 1 retried"
-    )
+    """Who ended of all is always said, anything else where there is some."""
+    assert workers(Stage("a", 0, 0, 4)) == "0/4"
+    busy = Stage("a", 3, 4, 10, 1, failed=2, retries=1)
+    assert workers(busy) == "4/10, 3 running, 2 failed, 1 retried, 1 backup"

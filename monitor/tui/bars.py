@@ -8,10 +8,10 @@ from msgspec import Struct
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.cli.screen import COLOURS, cell
 from monitor.client import Instance, Phase, Stage
 from monitor.client.words import percent, span, workers
-from monitor.core.text import plain
+from monitor.core.text import clip, plain
+from monitor.tui.cells import COLOURS, cell
 
 FULL, EMPTY = "━", "─"
 LEAST_BAR = 10  # columns: less would show nothing
@@ -72,13 +72,15 @@ def draw(instances: Sequence[Instance], width: int, height: int, now: datetime, 
     )
     lines: list[Text] = []
     for it, share in zip(shown, shares, strict=True):
-        lines.append(_head(it, width, now))
+        lines.append(_head(it, now))
         if it.failure is not None:
-            lines.append(Text(cell(f"  {it.failure.code} {it.failure.message}", width).rstrip(), "red"))
-        lines += _stages(it, rows[it.key], width, share, now, spans)
+            lines.append(Text(plain(f"  {it.failure.code} {clip(it.failure.message, width)}"), "red"))
+        lines += _stages(it, rows[it.key], width=width, room=share, now=now, spans=spans)
     if left_out:
         counts = Counter(str(it.phase) for it in instances) - Counter(str(it.phase) for it in shown)
         lines.append(Text(f"and {left_out} more: {_counted(counts)}", "dim"))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
     return lines[:height]
 
 
@@ -101,7 +103,7 @@ def _shares(wanted: Sequence[int], room: int) -> list[int]:
     return given
 
 
-def _head(it: Instance, width: int, now: datetime) -> Text:
+def _head(it: Instance, now: datetime) -> Text:
     parts = [
         (plain(it.key), "bold"),
         (str(it.phase), COLOURS[it.phase]),
@@ -112,9 +114,7 @@ def _head(it: Instance, width: int, now: datetime) -> Text:
         (_queued(it), ""),
         (plain(it.name), "dim"),
     ]
-    line = Text("  ").join(Text(text, style) for text, style in parts if text)
-    line.truncate(width, overflow="ellipsis")
-    return line
+    return Text("  ").join(Text(text, style) for text, style in parts if text)
 
 
 def _queued(it: Instance) -> str:
@@ -123,7 +123,7 @@ def _queued(it: Instance) -> str:
     return f"{it.queue.position} in the queue" + (f" of {it.queue.length}" if it.queue.length is not None else "")
 
 
-def _stages(it: Instance, rows: Sequence[Row], width: int, room: int, now: datetime, spans: Spans) -> Iterator[Text]:
+def _stages(it: Instance, rows: Sequence[Row], *, width: int, room: int, now: datetime, spans: Spans) -> Iterator[Text]:
     shown = rows
     if len(rows) > room:
         by_weight = sorted(range(len(rows)), key=lambda at: _weight(rows[at].stage))
@@ -167,11 +167,9 @@ def _bar(stage: Stage, names: int, width: int, elapsed: str, colour: str) -> Tex
         full = int((stage.ratio or 0) * length)
         line.append(FULL * full, colour)
         line.append(EMPTY * (length - full), "dim")
-    share = percent(stage.ratio) if stage.status is None else plain(stage.status)
+    share = percent(stage.ratio) or plain(stage.status or "")
     line.append(f" {share:>4} {elapsed:>7}  ")
-    line.append(workers(stage), "red" if stage.failed else "")
-    line.truncate(width, overflow="ellipsis")
-    return line
+    return line.append(workers(stage), "red" if stage.failed else "")
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -1,0 +1,107 @@
+"""`stagewatch wait`: exit codes, what it prints, and that it goes on when the daemon does not."""
+
+import asyncio
+import json
+import subprocess
+
+import pytest
+
+from monitor.core.model import Phase
+from tests.cli.command import one_line
+from tests.cli.test_asking import asked
+from tests.client.test_feed import port, subscribed
+from tests.web.desk import NOON, failed, moved, open_desk, track
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("phase", "code", "said"),
+    [
+        (Phase.SUCCEEDED, 0, "succeeded in 0s"),
+        (Phase.CANCELLED, 1, "was cancelled after 0s"),
+        (Phase.LOST, 1, "is lost: the service forgot it and never said how it ended"),
+    ],
+)
+async def test_how_it_ended(phase: Phase, code: int, said: str) -> None:
+    """Only success is 0."""
+    async with open_desk(track("i1", phase, ended_at=NOON)) as desk:
+        done = await asked("wait", "i1", "--url", desk.url)
+    assert done.returncode == code
+    assert done.stdout.decode() == f"warehouse/analytics/i1 {said}\n"
+    assert done.stderr == b""
+
+
+@pytest.mark.asyncio
+async def test_one_of_many_failed() -> None:
+    """Then all has failed: one line each, with the service's text, or one object each."""
+    async with open_desk(failed("i1", message="no\ntable"), track("i2", Phase.SUCCEEDED)) as desk:
+        done = await asked("wait", "i2", "i1", "--url", desk.url)
+        as_json = await asked("wait", "i2", "i1", "--url", desk.url, "--json")
+    assert done.returncode == as_json.returncode == 1
+    assert done.stdout.decode().splitlines() == [
+        "warehouse/analytics/i2 succeeded",
+        r"warehouse/analytics/i1 failed after 0s: ODPS-0130131: no\ntable",
+    ]
+    second = json.loads(as_json.stdout.splitlines()[1])
+    assert (second["phase"], second["succeeded"], second["failure"]["message"]) == ("failed", False, "no\ntable")
+
+
+@pytest.mark.asyncio
+async def test_the_deadline() -> None:
+    """Is 124, and names what is not over; what is over counts even without any time."""
+    async with open_desk(track("i1"), track("i2", Phase.SUCCEEDED)) as desk:
+        late = await asked("wait", "i1", "i2", "--url", desk.url, "--timeout", "0.2")
+        wrong = await asked("wait", "i1", "--url", desk.url, "--timeout", "-1")
+    assert late.returncode == 124
+    assert one_line(late) == "stagewatch: not over after 0.2 s: warehouse/analytics/i1"
+    assert late.stdout.startswith(b"warehouse/analytics/i2 succeeded")
+    assert wrong.returncode == 2
+
+
+@pytest.mark.asyncio
+async def test_it_survives_a_restart() -> None:
+    """What ended while the daemon was away is told when it is back, and stderr says what went on."""
+    at = port()
+    async with asyncio.TaskGroup() as group:
+        async with open_desk(track("i1"), port=at) as desk:
+            wait = group.create_task(asked("wait", "i1", "--url", desk.url))
+            await subscribed(desk)
+        async with open_desk(failed("i1"), port=at, epoch="e2"):
+            done = await wait
+    assert done.returncode == 1
+    assert "failed" in done.stdout.decode()
+    away, back = done.stderr.decode().splitlines()
+    assert away.startswith("stagewatch: reconnecting: ")
+    assert back == "stagewatch: connected again"
+
+
+@pytest.mark.asyncio
+async def test_a_daemon_that_does_not_come_back() -> None:
+    """Is an error once patience ends: 2."""
+
+    async def wait(url: str) -> "subprocess.CompletedProcess[bytes]":
+        return await asked("wait", "i1", "--url", url, "--patience", "0")
+
+    async with asyncio.TaskGroup() as group, open_desk(track("i1")) as desk:
+        waiting = group.create_task(wait(desk.url))
+        await subscribed(desk)
+    done = waiting.result()
+    assert done.returncode == 2
+    assert "has been away for" in done.stderr.decode().splitlines()[-1]
+
+
+@pytest.mark.asyncio
+async def test_it_ends_while_somebody_waits() -> None:
+    """The command ends with the instance."""
+    async with open_desk(track("i1")) as desk, asyncio.TaskGroup() as group:
+        wait = group.create_task(asked("wait", "i1", "--url", desk.url, "--timeout", "20"))
+        await subscribed(desk)
+        new = track("i1", Phase.SUCCEEDED)
+        desk.happen(moved(track("i1"), new), tracks=[new])
+        assert (await wait).returncode == 0
+
+
+@pytest.mark.asyncio
+async def test_no_key() -> None:
+    """Is a usage error."""
+    assert (await asked("wait")).returncode == 2
