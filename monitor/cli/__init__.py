@@ -82,12 +82,17 @@ def emulate(
     seed: Seed = 1,
     speed: Speed = 1.0,
     lively: Annotated[bool, typer.Option(help="also run a workload of its own")] = False,
-    allow_remote: Annotated[bool, typer.Option(help="listen on addresses that others can reach")] = False,
+    allow_remote: Annotated[
+        bool, typer.Option(help="listen on addresses that others can reach: whoever reaches it can run programs here")
+    ] = False,
+    oss: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="where oss:// objects are; default: a temporary folder")
+    ] = None,
 ) -> None:
     """Run the emulated services alone."""
     from monitor.cli.emulators import run_emulators
 
-    run_emulators(listen=listen, seed=seed, speed=speed, lively=lively, allow_remote=allow_remote)
+    run_emulators(listen=listen, seed=seed, speed=speed, lively=lively, allow_remote=allow_remote, oss=oss)
 
 
 @app.command()

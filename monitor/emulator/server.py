@@ -45,8 +45,8 @@ class EmulatorOptions:
     `port` 0 takes any free one. `speed` is emulated seconds per real second; programs run in real ones. `lively` keeps
     the first project and Batch Compute busy. `sql_limit` is the number of real seconds that one query may take. `keep`
     is how many ended instances are remembered, and as many jobs. `programs_at_once` is how many programs of jobs run at
-    most at the same time. Interceptors see every request to the services before its sender is known; see
-    `maxcompute.build_app`.
+    most at the same time. `oss` is the folder of the buckets; without one, objects go with the emulator. Interceptors
+    see every request to the services before its sender is known; see `maxcompute.build_app`.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +59,7 @@ class EmulatorOptions:
     sql_limit: float = 60.0
     keep: int = 10_000
     programs_at_once: int = 64
+    oss: Path | None = None
     interceptors: Sequence[Middleware] = field(default=())
 
 
@@ -110,6 +111,7 @@ async def serve(options: EmulatorOptions) -> AsyncIterator[Emulator]:
                 log,
                 tasks,
                 folder=folder / "batchcompute",
+                oss=options.oss or folder / "oss",
                 oss_host=lambda: _netloc(_address(options.host), runner.addresses[0][1]),
                 keep=options.keep,
                 at_once=options.programs_at_once,

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,25 @@ async def test_programs_learn_where_oss_is(visit: Any) -> None:
             while (shown := await client.get(f"/jobs/{id_}"))["State"] not in ("Finished", "Failed"):
                 assert shown["InstanceMetrics"]["RunningCount"] <= 1
         assert shown["State"] == "Finished"
+
+
+@pytest.mark.asyncio
+async def test_objects_stay_in_the_folder_of_ones_own(visit: Any, tmp_path: Path) -> None:
+    """What lies there can be read, and what is written there outlives the emulator."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "old.txt").write_text("before")
+    async with visit(oss=tmp_path) as site:
+        async with site.session.get(f"{site.emulator.url}/mine/old.txt") as answer:
+            assert await answer.text() == "before"
+        client = Client(site)
+        source = job("echo kept", InstanceCount=1)
+        source["DAG"]["Tasks"]["count"]["Parameters"]["StdoutRedirectPath"] = "oss://mine/logs/"
+        id_ = await client.submit(source)
+        async with asyncio.timeout(20):
+            while (await client.get(f"/jobs/{id_}"))["State"] != "Finished":
+                pass
+    (log,) = (tmp_path / "mine" / "logs").glob("stdout.*")
+    assert log.read_text() == "kept\n"
 
 
 @pytest.mark.asyncio

@@ -37,14 +37,15 @@ async def running(
     tasks: TaskGroup,
     *,
     folder: Path,
+    oss: Path,
     oss_host: Callable[[], str],
     keep: int,
     at_once: int,
 ) -> AsyncIterator[Site]:
-    """A service whose programs and objects live below `folder`. When the block ends, none of its programs is left."""
-    store = ObjectStore(folder / "oss")
+    """A service whose programs run below `folder`, with objects in `oss`. None of its programs outlives the block."""
+    store = ObjectStore(oss)
     store.make_bucket(BUCKET)
-    executor = LocalExecutor(store, folder=folder / "work", oss_host=oss_host, region=REGION)
+    executor = LocalExecutor(store, folder=folder, oss_host=oss_host, region=REGION)
     book = Book(clock, keep=keep)
     scheduler = Scheduler(book, executor, tasks, clock, at_once=at_once)
 
