@@ -1,0 +1,150 @@
+"""A workflow that the released client starts, watched by the daemon step by step."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import odps
+import pytest
+from odps import ODPS
+
+from tests.e2e.eventually import eventually
+from tests.e2e.processes import config, running
+from tests.e2e.receiver import Receiver, receiving
+
+pytestmark = [
+    pytest.mark.asyncio,
+    # The client keeps its connections for as long as the process lives, and never closes them.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+TABLES = {"inputTableName": "pyodps_iris", "outputTableName": "numbered"}
+
+
+@dataclass
+class Setup:
+    """A daemon that discovers nothing by itself, and the client of the service that it watches."""
+
+    client: ODPS
+    http: aiohttp.ClientSession
+    url: str
+    receiver: Receiver
+
+    async def register(self, id_: str) -> None:
+        async with self.http.post(f"{self.url}/api/v1/instances", json={"key": f"warehouse/demo/{id_}"}) as answer:
+            assert answer.status == 201, await answer.text()
+
+    async def shown(self) -> dict[str, dict[str, Any]]:
+        """Every instance on the board, by id."""
+        async with self.http.get(f"{self.url}/api/v1/instances") as answer:
+            page = await answer.json()
+        assert page["total"] == len({one["id"] for one in page["instances"]})
+        return {one["id"]: one for one in page["instances"]}
+
+    async def history(self, id_: str) -> list[str]:
+        """The kinds of its events."""
+        async with self.http.get(f"{self.url}/api/v1/instances/{id_}") as answer:
+            return [event["kind"] for event in (await answer.json())["history"]]
+
+
+@asynccontextmanager
+async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
+    file = tmp_path / "stagewatch.yaml"
+    async with receiving() as receiver, aiohttp.ClientSession() as http:
+        with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
+            written = config(emulator.url, store=tmp_path / "stagewatch.db", hook=receiver.url)
+            file.write_text(written.replace("    access_id:", "    discover: false\n    access_id:"))
+            odps.options.logview_host = None
+            client = await asyncio.to_thread(ODPS, "tester", "demo-secret", "demo", endpoint=f"{emulator.url}/api")
+            with running(["serve", "--config", str(file)]) as daemon:
+                yield Setup(client, http, daemon.url, receiver)
+
+
+def iterate(client: ODPS, instance: Any) -> dict[str, str]:
+    """What the client's own iteration meets while the workflow runs."""
+    return {name: step.id for name, step in client.iter_xflow_sub_instances(instance, interval=0.2)}
+
+
+def all_over(shown: dict[str, dict[str, Any]]) -> bool:
+    return all(one["phase"] in {"succeeded", "failed"} for one in shown.values())
+
+
+async def test_every_step_is_watched_under_its_workflow(tmp_path: Path) -> None:
+    """The daemon is told of the workflow alone. It shows each step soon after it began, one within another, and the one
+    that began and ended in the last moment, too: the same as the client names, each once."""
+    async with setup(tmp_path) as on:
+        flow = await asyncio.to_thread(
+            on.client.run_xflow, "AppendID", "algo_public", TABLES, hints={"emulator.seconds": "2"}
+        )
+        async with asyncio.TaskGroup() as tasks:
+            met = tasks.create_task(asyncio.to_thread(iterate, on.client, flow))
+            await on.register(flow.id)
+            live = await eventually(on.shown, lambda shown: len(shown) > 1)
+            assert live[flow.id]["phase"] == "running"
+            (step,) = [one for one in live.values() if one["id"] != flow.id]
+            assert (step["step"], step["parent"], step["phase"]) == ("check", f"warehouse/demo/{flow.id}", "running")
+        named = {
+            name: one.id for name, one in (await asyncio.to_thread(on.client.get_xflow_sub_instances, flow)).items()
+        }
+        assert list(named) == ["check", "AppendID", "verify"]
+        assert met.result().items() <= named.items()
+        shown = await eventually(on.shown, lambda shown: len(shown) == 5 and all_over(shown))
+        assert {one["phase"] for one in shown.values()} == {"succeeded"}
+        assert {one["contradiction"] for one in shown.values()} == {None}
+        inner = next(one for one in shown.values() if one["step"] == "number")
+        top = shown[flow.id]
+        assert [(child["step"], child["phase"]) for child in top["children"]] == [
+            ("check", "succeeded"),
+            ("number", "succeeded"),
+            ("verify", "succeeded"),
+        ]
+        assert [child["key"].rpartition("/")[2] for child in inner["children"]] == [named["AppendID"]]
+        assert {one["step"]: one["id"] for one in shown.values() if not one["children"]} == named
+        assert [(task["name"], task["phase"]) for task in top["tasks"]] == [
+            (child["step"], child["phase"]) for child in top["children"]
+        ]
+        assert any(task["stages"] for task in top["tasks"])
+        assert top["progress"] == 1.0
+        for id_ in shown:
+            assert (await on.history(id_)).count("discovered") == 1
+    assert on.receiver.requests == []
+
+
+async def test_a_failed_step_is_the_failure_of_its_workflow(tmp_path: Path) -> None:
+    """The workflow alerts once, with the text of the step that failed; the step alerts as the instance it is, and says
+    what it is a step of."""
+    async with setup(tmp_path) as on:
+        hints = {"emulator.seconds": "1", "emulator.fails": "AppendID"}
+        flow = await asyncio.to_thread(on.client.run_xflow, "AppendID", "algo_public", TABLES, hints=hints)
+        await on.register(flow.id)
+        shown = await eventually(on.shown, lambda shown: len(shown) == 4 and all_over(shown))
+        await on.receiver.until(3)
+        steps = {one["step"]: one for one in shown.values()}
+        assert {name: one["phase"] for name, one in steps.items()} == {
+            "": "failed",
+            "check": "succeeded",
+            "number": "failed",
+            "AppendID": "failed",
+        }
+        failure = steps[""]["failure"]
+        text = steps["AppendID"]["failure"]["message"]
+        assert failure["task"] == "number"
+        assert failure["code"] == steps["AppendID"]["failure"]["code"] == "ODPS-0130131"
+        assert failure["message"] == f"number ({steps['number']['id']}): AppendID ({steps['AppendID']['id']}): {text}"
+        with pytest.raises(odps.errors.ODPSError, match="pyodps_iris_of_AppendID"):
+            await asyncio.to_thread(flow.wait_for_success)
+        alerts = {alert["labels"]["instance"]: alert for alert in alerts_of(on.receiver)}
+        assert len(alerts) == len(alerts_of(on.receiver)) == 3
+        assert alerts[flow.id]["annotations"]["message"] == failure["message"]
+        summary = alerts[steps["AppendID"]["id"]]["annotations"]["summary"]
+        assert f"step 'AppendID' of {steps['number']['id']}" in summary
+        assert {one["contradiction"] for one in shown.values()} == {None}
+
+
+def alerts_of(receiver: Receiver) -> list[dict[str, Any]]:
+    """Every alert that was delivered."""
+    return [alert for _, body in receiver.requests for alert in body["alerts"]]
