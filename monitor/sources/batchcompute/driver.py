@@ -20,6 +20,7 @@ from monitor.sources.batchcompute.failures import Failures
 from monitor.sources.batchcompute.inspections import Inspections
 from monitor.sources.batchcompute.instances import Instances
 from monitor.sources.batchcompute.listings import Listings
+from monitor.sources.batchcompute.objects import Objects
 from monitor.sources.batchcompute.observations import KIND, Observer
 from monitor.sources.batchcompute.plans import Plans
 from monitor.sources.batchcompute.results import Results
@@ -32,6 +33,8 @@ from monitor.sources.dates import ServiceClock
 from monitor.sources.http import Reply, Transport
 
 _COMMON = {"Accept-Encoding": "identity", "User-Agent": f"stagewatch/{__version__}"}
+_OSS_COMMON = {"Accept": "*/*", **_COMMON}
+_LOG_WITHIN = 5.0  # seconds: the alert of a failure waits for the end of its log
 _LEARNING = 0.1  # of the requests between two sweeps: for the plans of jobs that are new
 
 
@@ -65,20 +68,29 @@ class BatchComputeSource:
         )
         signer = Signer(account, _COMMON)
         timeout = section.timeout.total_seconds()
-        self._transport = Transport(
-            section.name,
-            headers=signer.common,
-            budget=Budget(
-                rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
-            ),
-            concurrency=section.concurrency,
-            timeout=timeout,
-            now=now,
-            clock=clock,
-            jitter=jitter,
-            report=report,
+        budget = Budget(
+            rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
         )
+
+        def transport(headers: Mapping[str, str], patience: float) -> Transport:
+            return Transport(
+                section.name,
+                headers=headers,
+                budget=budget,
+                concurrency=section.concurrency,
+                timeout=patience,
+                now=now,
+                clock=clock,
+                jitter=jitter,
+                report=report,
+            )
+
+        self._transport = transport(signer.common, timeout)
+        self._oss_transport = transport(_OSS_COMMON, min(timeout, _LOG_WITHIN))
         service_clock = ServiceClock(now)
+        objects = None
+        if section.oss_endpoint is not None:
+            objects = Objects(section.oss_endpoint, account=account, transport=self._oss_transport, clock=service_clock)
         self._api = api = Api(
             section.name,
             section.endpoint,
@@ -115,7 +127,7 @@ class BatchComputeSource:
             plans=plans,
             tasks=tasks,
             instances=instances,
-            failures=Failures(instances=instances, words=words),
+            failures=Failures(instances=instances, objects=objects, words=words),
             listings=self._listings,
             now=now,
             clock=service_clock,
@@ -160,12 +172,13 @@ class BatchComputeSource:
         return await self._results.texts(key)
 
     async def logview(self, key: InstanceKey, hours: int) -> str:  # noqa: ARG002 - this service has no such page
-        """REJECTED: the service has no page about a job. The message says where the output is."""
+        """NotOfferedError: the service has no page about a job. The message says where the output is."""
         raise await self._results.refuse_page(key)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._transport.aclose()
+        await self._oss_transport.aclose()
 
 
 def _read_made(reply: Reply) -> str:

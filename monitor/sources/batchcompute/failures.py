@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from monitor.core.model import Category, Failure, InstanceKey, Phase
 from monitor.core.text import MARK, clip
 from monitor.sources.base import Priority, Reason, SourceError
 from monitor.sources.batchcompute.documents import InstanceRow, JobRow, Metrics, Result, TaskRow
 from monitor.sources.batchcompute.instances import Instances
+from monitor.sources.batchcompute.objects import Objects
 from monitor.sources.batchcompute.observations import LONGEST_NAME
 from monitor.sources.batchcompute.words import Vocabulary
 
@@ -37,8 +40,9 @@ _KILLED = frozenset({137, -9})  # by the system, which does that when memory run
 class Failures:
     """Explains the failures of one source's jobs."""
 
-    def __init__(self, *, instances: Instances, words: Vocabulary) -> None:
+    def __init__(self, *, instances: Instances, objects: Objects | None, words: Vocabulary) -> None:
         self._instances = instances
+        self._objects = objects
         self._words = words
 
     async def explain(self, key: InstanceKey, row: JobRow, tasks: Sequence[TaskRow], priority: Priority) -> Failure:
@@ -54,10 +58,22 @@ class Failures:
                 unread = str(error)
                 continue
             if rows:
-                task, instance = suspect.task_name, min(rows, key=_end)
+                task, instance = suspect.task_name, await self._with_detail(min(rows, key=_end), priority)
                 break
         more = _failed_instances(row, tasks) - 1
         return _told(task, row, instance, more, unread)
+
+    async def _with_detail(self, instance: InstanceRow, priority: Priority) -> InstanceRow:
+        """With the end of its stderr, where the service does not tell it and we know where it is kept."""
+        result = instance.result or _NO_RESULT
+        place = instance.stderr_redirect_path
+        if self._objects is None or not place or (result.detail and result.detail.strip()):
+            return instance
+        try:
+            detail = await self._objects.end_of(place, priority)
+        except SourceError:
+            return instance  # the failure is told without it: no alert waits for a log
+        return replace(instance, result=replace(result, detail=detail))
 
     def _has_failed(self, task: TaskRow) -> bool:
         metrics = task.instance_metrics or _NOTHING
@@ -97,7 +113,7 @@ def _told(task: str, row: JobRow, instance: InstanceRow | None, more: int, unrea
     told = result.error_message or result.error_code
     if not (told and told in said):  # what it says of the same instance is no news
         lines.append(said)
-    if unread:
+    if unread and instance is None:
         lines.append(f"its failed instances could not be read: {unread}")
     return Failure(
         task=clip(task, LONGEST_NAME),

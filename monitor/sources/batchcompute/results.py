@@ -6,7 +6,7 @@ The service keeps no output and has no page about a job: stdout and stderr are o
 from collections.abc import Sequence
 
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.base import NotOfferedError, Priority
 from monitor.sources.batchcompute.documents import InstanceRow, TaskRow
 from monitor.sources.batchcompute.failures import describe, end_of
 from monitor.sources.batchcompute.instances import Instances
@@ -37,8 +37,8 @@ class Results:
             texts[task.task_name] = "\n".join(lines)
         return texts
 
-    async def refuse_page(self, key: InstanceKey) -> SourceError:
-        """REJECTED, with the places where the output is: of instances that failed, or else of the first ones."""
+    async def refuse_page(self, key: InstanceKey) -> NotOfferedError:
+        """With the places where the output is: of instances that failed, or else of the first ones."""
         failed: list[str] = []
         others: list[str] = []
         for task in await self._tasks.read(key, Priority.WATCHED):
@@ -51,7 +51,7 @@ class Results:
                 others += _places(task, await self._instances.some(key, task.task_name, 1, Priority.WATCHED))
         places = "; ".join((failed or others)[:_MOST_PLACES]) or "no instance has any yet"
         text = f"{self._source}: Batch Compute has no page about a job; its output is in OSS: {places}"
-        return SourceError(Reason.REJECTED, text)
+        return NotOfferedError(text)
 
 
 def _text(row: InstanceRow) -> str:

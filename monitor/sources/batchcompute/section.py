@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from monitor.section import Secret, Section
-from monitor.sources.section import HeaderSecret, Pattern, SourceSection
+from monitor.sources.section import Endpoint, HeaderSecret, Pattern, SourceSection
 
 
 def _region(text: str) -> str:
@@ -30,7 +30,8 @@ def _discover(value: object) -> object:
 
 
 class BatchComputeSection(SourceSection):
-    """One account in one region. `submit` says whether jobs may be submitted through it."""
+    """One account in one region. `submit` says whether jobs may be submitted through it. From `oss_endpoint` the last
+    words of failed programs are read, where the service itself does not tell them."""
 
     type: Literal["batchcompute"]
     region: Annotated[str, AfterValidator(_region)]
@@ -39,6 +40,7 @@ class BatchComputeSection(SourceSection):
     sts_token: HeaderSecret | None = None
     discover: Annotated[Discover | None, BeforeValidator(_discover)] = Discover()  # false in the file: None here
     submit: bool = True
+    oss_endpoint: Endpoint | None = None
 
     @property
     def projects(self) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ async def explain(
 ) -> Failure:
     """The reason that is found for a failed job with these tasks."""
     words = Vocabulary("render")
-    failures = Failures(instances=Instances(api=source._api, calls=source._calls, words=words), words=words)
+    instances = Instances(api=source._api, calls=source._calls, words=words)
+    failures = Failures(instances=instances, objects=None, words=words)
     row = msgspec.convert(job("Failed", counts, **told), JobRow)
     return await failures.explain(KEY, row, [msgspec.convert(one, TaskRow) for one in tasks], Priority.OUTCOME)
 
@@ -97,7 +98,7 @@ async def test_instances_that_cannot_be_read() -> None:
     assert "Job failed." in one.message
     assert "could not be read" in one.message
     assert "no right" in one.message
-    assert (other.task, other.code) == ("merge", "E")
+    assert (other.task, other.code, other.message) == ("merge", "E", "instance 0: exit code 3")
 
 
 @pytest.mark.asyncio
