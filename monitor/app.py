@@ -13,7 +13,6 @@ from socket import AF_INET, AF_INET6, create_server, socket
 
 import anyio
 import structlog
-from aiohttp import web
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from monitor import __version__
@@ -47,6 +46,7 @@ from monitor.storage.section import SqliteSection
 from monitor.storage.sqlite import open_sqlite
 from monitor.web.parts import Parts, Readiness, ReloadError
 from monitor.web.server import build_web
+from monitor.web.serving import serving
 
 STREAM_BOUND = 64  # batches of observations: then pollers wait for the ledger
 TICK_EVERY = 10.0  # seconds between judgements of what did not change
@@ -180,8 +180,8 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             await following.wait()
             outlets.start_soon(courier.run)
             outlets.start_soon(watch_loop, metrics.loop_lag)
-            outlets.start_soon(keep_compact, storage, lambda: decisions.retention, now)
-            await stack.enter_async_context(_serving(build_web(parts), listener))
+            outlets.start_soon(keep_compact, storage, decisions.retention, now)
+            await stack.enter_async_context(serving(build_web(parts), listener, close_within=CLOSE_WITHIN))
             async with anyio.create_task_group() as writing:
                 writing.start_soon(ledger.run, receive)
                 async with send, anyio.create_task_group() as polling:
@@ -315,14 +315,3 @@ def _address(listener: socket) -> str:
     """What people open, with the port that was really taken."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@asynccontextmanager
-async def _serving(application: web.Application, listener: socket) -> AsyncIterator[None]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_WITHIN)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listener).start()
-        yield
-    finally:
-        await runner.cleanup()

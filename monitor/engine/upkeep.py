@@ -12,8 +12,8 @@ from monitor.storage.base import Storage
 COMPACT_EVERY = timedelta(minutes=10)
 
 
-async def keep_compact(storage: Storage, retention: Callable[[], Retention], now: Callable[[], datetime]) -> NoReturn:
+async def keep_compact(storage: Storage, retention: Retention, now: Callable[[], datetime]) -> NoReturn:
     """Compact the storage now and then until cancelled, beside the commits. Raises StorageError."""
     while True:
         await anyio.sleep(COMPACT_EVERY.total_seconds())
-        await storage.compact(now() - retention().alerts)
+        await storage.compact(now() - retention.alerts)

@@ -25,7 +25,7 @@ async def test_alerts_outlive_their_instance_and_then_go() -> None:
         running_line(source, channels=[channel], rules=rules(Trigger.FAILED), retention=retention) as line,
         anyio.create_task_group() as group,
     ):
-        group.start_soon(keep_compact, line.storage, lambda: retention, now)
+        group.start_soon(keep_compact, line.storage, retention, now)
         await anyio.sleep(7000)
         assert len(await line.storage.alerts(AlertQuery())) == 1
         await anyio.sleep(1500)

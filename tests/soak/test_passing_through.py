@@ -96,7 +96,7 @@ async def test_memory_does_not_grow_with_what_has_been() -> None:
         ) as line,
         anyio.create_task_group() as group,
     ):
-        group.start_soon(keep_compact, line.storage, lambda: retention, now)
+        group.start_soon(keep_compact, line.storage, retention, now)
         for upto in (FIRST, LAST):
             while anyio.current_time() < upto / PER_SECOND:
                 await anyio.sleep(10)

@@ -6,30 +6,35 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from socket import create_server
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import anyio
 import msgspec
-from aiohttp import web
 
 from monitor.core.alerting import Alert, fingerprint
 from monitor.core.events import AnyEvent, Gone, PhaseChanged, Seen, Swept
 from monitor.core.health import Health
 from monitor.core.model import Failure, InstanceKey, Phase, Stage, Task, Track
+from monitor.core.tracker import Policy, step
 from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
 from monitor.engine.control import Control
+from monitor.engine.hearing import Hearing
 from monitor.engine.reports import FeedStats
 from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
+from monitor.sources.ingest import IngestSection, LineIntake
 from monitor.storage.base import Batch, Record
 from monitor.storage.memory import MemoryStorage
 from monitor.web.parts import FeedLimits, Parts, Readiness, ReloadError
 from monitor.web.server import build_web
+from monitor.web.serving import serving
 
 NOON = datetime(2016, 5, 19, 12, 0, tzinfo=UTC)
+HEARD = IngestSection.model_validate({"type": "ingest", "name": "private", "projects": ["p1", "p2"]})
 HOSTILE = (
     'O\'Brien "quoted"',
     "two\nlines\r\nand more",
@@ -173,6 +178,13 @@ class Desk:
         self.now = NOON
         self.url = ""
         self._send, self.stream = anyio.create_memory_object_stream[Any](100)
+        self.hearing = Hearing(
+            intakes={HEARD.name: LineIntake(HEARD)},
+            asked=[self.service.name],
+            board=self.board,
+            stream=self._send,
+            now=lambda: self.now,
+        )
         self.parts = Parts(
             board=self.board,
             bus=self.bus,
@@ -181,7 +193,9 @@ class Desk:
                 stream=self._send,
                 storage=self.storage,
                 now=lambda: self.now,
+                heard=[HEARD.name],
             ),
+            hearing=self.hearing,
             storage=self.storage,
             attention=self.attention,
             stats=self.stats,
@@ -214,6 +228,7 @@ class Desk:
         batch = Batch(records=records, tracks=tuple(tracks), save=tuple(tracks), remove=tuple(remove))
         self.board.apply(batch)
         self.bus.publish(records)
+        self.hearing.on_batch(batch)
         return batch
 
     async def keep(self, batch: Batch) -> None:
@@ -232,6 +247,11 @@ class Desk:
         async for got in self.stream:
             for seen in got if isinstance(got, tuple | list) else (got,):
                 assert isinstance(seen, Seen)
+                if seen.key.source == HEARD.name:
+                    heard, events = step(self.board.get(seen.key), seen, Policy())
+                    assert heard is not None
+                    self.happen(*events, tracks=(heard,))
+                    continue
                 assert seen.phase is not None
                 new = track(seen.key, seen.phase, kind=seen.kind)
                 self.happen(moved(self.board.get(seen.key), new), tracks=(new,))
@@ -266,18 +286,19 @@ async def open_desk(
 ) -> AsyncIterator[Desk]:
     """Serve on a free port (or this one) while the block runs."""
     desk = Desk(limits or FeedLimits(), tracks, epoch, seq)
-    runner = web.AppRunner(build_web(desk.parts), access_log=None, shutdown_timeout=3.0)
-    await runner.setup()
+    listener = create_server(("127.0.0.1", port))
+    desk.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
-        desk.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        async with (
+            serving(build_web(desk.parts), listener, close_within=3.0),
+            aiohttp.ClientSession() as session,
+            asyncio.TaskGroup() as group,
+        ):
             desk.session = session
             writing = group.create_task(desk.write_down())
             yield desk
             writing.cancel()
     finally:
-        await runner.cleanup()
+        listener.close()
         desk.stream.close()
         desk._send.close()
