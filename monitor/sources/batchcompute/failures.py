@@ -7,19 +7,17 @@ from msgspec.structs import replace
 
 from monitor.core.model import Category, Failure, InstanceKey, Phase
 from monitor.core.text import MARK, clip
-from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.base import Priority, SourceError
 from monitor.sources.batchcompute.documents import InstanceRow, JobRow, Metrics, Result, TaskRow
 from monitor.sources.batchcompute.instances import Instances
 from monitor.sources.batchcompute.objects import Objects
 from monitor.sources.batchcompute.observations import LONGEST_NAME
+from monitor.sources.batchcompute.refusals import FINAL
 from monitor.sources.batchcompute.words import Vocabulary
 
 _LONGEST_LINE = 1_000
 _LONGEST_DETAIL = 4_000
 _MOST_TASKS = 3  # whose instances are asked for the reason, one task after the other until one is found
-
-# What will be refused next time as well: the failure is told without it.
-_FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED, Reason.MALFORMED})
 
 _NOTHING, _NO_RESULT = Metrics(), Result()
 
@@ -53,7 +51,7 @@ class Failures:
             try:
                 rows = await self._instances.failed(key, suspect.task_name, priority)
             except SourceError as error:
-                if error.reason not in _FINAL:
+                if error.reason not in FINAL:
                     raise
                 unread = str(error)
                 continue

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey, Phase
-from monitor.sources.base import Detail, Priority, Reason, SourceError
+from monitor.sources.base import Detail, Priority, SourceError
 from monitor.sources.batchcompute.api import Api
 from monitor.sources.batchcompute.calls import Calls, is_job_id
 from monitor.sources.batchcompute.documents import JobRow, Plan, TaskRow, row_reader
@@ -20,13 +20,10 @@ from monitor.sources.batchcompute.instances import Instances
 from monitor.sources.batchcompute.listings import Listings
 from monitor.sources.batchcompute.observations import Observer
 from monitor.sources.batchcompute.plans import Plans
-from monitor.sources.batchcompute.refusals import names_no_job
+from monitor.sources.batchcompute.refusals import FINAL, names_no_job
 from monitor.sources.batchcompute.tasks import Tasks
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
-
-# What will be refused next time as well: the rest of what was learned is told without it.
-_FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED, Reason.MALFORMED})
 
 _read_job = row_reader(JobRow)
 
@@ -88,7 +85,7 @@ class Inspections:
         try:
             tasks: Sequence[TaskRow] | None = await self._tasks.of(key, row, plan, priority)
         except SourceError as error:
-            if error.reason not in _FINAL:
+            if error.reason not in FINAL:
                 raise
             tasks = None
         if seen.phase is Phase.FAILED:

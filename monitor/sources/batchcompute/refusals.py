@@ -12,6 +12,9 @@ from monitor.sources.batchcompute.documents import read_error
 from monitor.sources.dates import read_http_date, retry_after
 from monitor.sources.http import RefusedError, Reply
 
+# What will be answered next time as well: the rest of what was learned is told without it.
+FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED, Reason.MALFORMED})
+
 _LONGEST_TEXT = 1_000
 _LONGEST_CODE = 100
 _NO_SUCH_RESOURCE = "InvalidResource.NotFound"
