@@ -8,39 +8,27 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from monitor.core.events import Discovered, PartiallyFailed, ProgressMoved, Removed
 from monitor.core.health import Health
 from monitor.core.model import Failure, Phase, Queue, Stage, Task, Track, Verdict
 from monitor.storage.base import Attempt, Batch, DeliveryState, Outcome
+from tests.e2e.chromium import chromium
 from tests.web.desk import HOSTILE, Desk, alert, key, moved, open_desk, track
 from tests.web.desk import NOON as NOW
 from tests.web.listener import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NETWORK = ("Failed to load resource", "WebSocket connection", "ERR_")  # what a browser says of a server that stops
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all tests; each opens a page of its own."""
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield chromium
-        await chromium.close()
+    async with chromium() as browser:
+        yield browser
 
 
 @asynccontextmanager
@@ -281,6 +269,28 @@ async def test_the_panel_tells_all_and_stops_only_after_asking(browser: Browser)
             await expect(panel.locator(".phase .word")).to_have_text("cancelled")
             assert desk.service.asked["stop"] == 1
             await expect(panel.get_by_role("button", name="Stop")).to_be_hidden()
+
+
+async def test_a_workflow_shows_its_steps(browser: Browser) -> None:
+    """Each with how it stands now and its own LogView; one leads to the other and back."""
+    flow = track("flow", name="number the rows")
+    steps = [track(of, parent="flow", step=step, progress=0.5) for of, step in (("s1", "check"), ("s2", HOSTILE[2]))]
+    async with open_desk(flow, *steps) as desk, opened(browser, desk, f"/?open={flow.key}") as page:
+        panel = page.locator("#panel")
+        await expect(panel.locator(".step-list .way-to")).to_have_text(["check", SHOWN[2]])
+        await expect(panel.locator(".step-list .said")).to_have_text(["50%", "50%"])
+        hrefs = [await link.get_attribute("href") for link in await panel.locator(".step-list a").all()]
+        assert hrefs == [f"api/v1/instances/warehouse/analytics/{of}/logview?redirect" for of in ("s1", "s2")]
+
+        ended = failure_of("s1", parent="flow", step="check")
+        desk.happen(moved(steps[0], ended), tracks=(ended,))
+        await expect(panel.locator(".step-list .word")).to_have_text(["failed", "running"])
+
+        await panel.get_by_role("button", name="check").click()
+        await expect(panel.locator(".name")).to_have_text("s1")
+        await expect(panel.locator(".steps")).to_have_text("Step check of flow")
+        await panel.get_by_role("button", name="flow").click()
+        await expect(panel.locator(".name")).to_have_text("number the rows")
 
 
 def rendering(of: str, phase: Phase = Phase.RUNNING, **fields: Any) -> Track:

@@ -27,7 +27,11 @@ const table = new Table($("table"), store, {
     lookLater();
   },
 });
-const panel = new Panel($("panel"), $("ask"), { close: () => show({ open: "" }) });
+const panel = new Panel($("panel"), $("ask"), {
+  close: () => show({ open: "" }),
+  open: (key) => show({ open: key }),
+  find: (key) => store.instances.get(key),
+});
 const freshness = new Freshness($("sources"), $("connection"), $("alarm"), {
   projects: (list) => {
     projects = list;

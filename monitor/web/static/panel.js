@@ -5,6 +5,7 @@ import { failedWorkers } from "./bars.js";
 import { confirm } from "./confirm.js";
 import { drawAlerts, drawHistory } from "./past.js";
 import { LIVE } from "./phases.js";
+import { drawSteps, logview, path } from "./steps.js";
 import { setTags } from "./tags.js";
 import { drawTasks } from "./tasks.js";
 import { count, el, foreign, fullMoment, line, moment, percent, redraw, setData, setText, span, time, title } from "./text.js";
@@ -15,7 +16,7 @@ const DRAW_EVERY = 250; // ms
 const RESTARTABLE = new Set(["failed", "cancelled"]); // by a service that can do it at all
 
 export class Panel {
-  // on: {close()}
+  // on: {close(), open(key), find(key)}
   constructor(root, ask, on) {
     this.root = root;
     this.ask = ask;
@@ -29,7 +30,7 @@ export class Panel {
   }
 
   path(tail = "") {
-    return `api/v1/instances/${this.key.split("/").map(encodeURIComponent).join("/")}${tail}`;
+    return path(this.key, tail);
   }
 
   open(key, known) {
@@ -78,7 +79,10 @@ export class Panel {
 
   // What the feed tells of it.
   hear(event) {
-    if (event.key !== this.key) return;
+    if (event.key !== this.key) {
+      if (this.it?.children.some((child) => child.key === event.key)) this.later();
+      return;
+    }
     if (event.kind === "removed") this.say("It is no longer kept: what stands here is the last that was known.");
     if (event.instance) this.it = event.instance;
     if (event.kind !== "progress") this.history = [...this.history, event].slice(-MOST_EVENTS);
@@ -119,10 +123,7 @@ export class Panel {
     const line_ = el("p", "key-line");
     line_.append(this.id, copy);
 
-    this.logview = el("a", "act", "LogView");
-    this.logview.href = this.path("/logview?redirect");
-    this.logview.target = "_blank";
-    this.logview.rel = "noopener noreferrer";
+    this.logview = logview(el("a", "act", "LogView"), this.key);
     this.getResults = el("button", "act", "Results");
     this.getResults.type = "button";
     this.getResults.onclick = () => this.showResults();
@@ -140,12 +141,13 @@ export class Panel {
     this.message.setAttribute("role", "status");
     this.failure = el("section", "failure");
     this.facts = el("dl", "facts");
+    this.steps = el("section", "steps");
     this.tasks = el("section", "tasks");
     this.resultBox = el("section", "results");
     this.alertBox = el("section", "alerts");
     this.past = el("section", "past");
     this.body = el("div", "panel-body");
-    this.body.append(acts, this.message, this.failure, this.facts, this.tasks, this.resultBox, this.alertBox, this.past);
+    this.body.append(acts, this.message, this.failure, this.facts, this.steps, this.tasks, this.resultBox, this.alertBox, this.past);
     const top = el("div", "panel-top");
     top.append(bar, heading, line_);
     this.root.replaceChildren(top, this.body);
@@ -185,6 +187,7 @@ export class Panel {
     this.again.hidden = !(it.kind === "batchcompute" && RESTARTABLE.has(it.phase));
     this.drawFailure();
     this.drawFacts();
+    drawSteps(this.steps, it, this.on.find, this.on.open);
     drawTasks(this.tasks, it);
     const last = this.history.at(-1);
     redraw(this.past, [this.history.length, last?.kind, last?.at], () => drawHistory(this.past, this.history));
