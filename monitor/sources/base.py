@@ -39,6 +39,13 @@ class SourceError(Exception):
         self.retry_after = retry_after
 
 
+class NotOfferedError(SourceError):
+    """This kind of service never has anything of the sort. The message says what there is instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.REJECTED, message)
+
+
 class Remark(Struct, frozen=True, gc=False):
     """What there is to say of one place in a job description. `path` is like `DAG.Tasks.count.Timeout`, or, where the
     text is no JSON, the line and column; it is empty for the whole."""
@@ -96,7 +103,8 @@ class Page(Struct, frozen=True, gc=False):
 
 
 class Source(Protocol):
-    """One configured account on one service. Every method raises SourceError and nothing else."""
+    """One configured account on one service. Every method raises SourceError and nothing else. A kind of service that
+    restarts nothing, takes no jobs or has no pages answers these wishes with NotOfferedError."""
 
     name: str
     kind: str

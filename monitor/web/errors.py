@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.engine.control import StoppingError, UnclearTargetError, UnknownSourceError
-from monitor.sources.base import BadJobError, Reason, Remark, SourceError
+from monitor.sources.base import BadJobError, NotOfferedError, Reason, Remark, SourceError
 from monitor.storage.base import StorageError
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,8 @@ _OF_REASON = {Reason.NOT_FOUND: (404, "not_found"), Reason.CONFLICT: (409, "conf
 
 
 def _of_source(error: SourceError) -> web.Response:
+    if isinstance(error, NotOfferedError):
+        return refuse(501, Fault("not_offered", str(error)))
     status, code = _OF_REASON.get(error.reason, (502, "source_failed"))
     headers = {"Retry-After": str(max(1, round(error.retry_after)))} if error.retry_after is not None else None
     return refuse(status, Fault(code, f"{error.reason}: {error}", error.reason.value), headers)

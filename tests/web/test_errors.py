@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from monitor.sources.base import Reason, SourceError
+from monitor.core.model import Phase
+from monitor.sources.base import NotOfferedError, Reason, SourceError
 from tests.web.desk import open_desk, track
 
 pytestmark = pytest.mark.asyncio
@@ -49,6 +50,15 @@ async def test_every_reason_of_a_source_has_its_status(reason: Reason, status: i
         desk.service.fails = SourceError(reason, "as it said")
         refusal = await desk.refused(status, "GET", "/api/v1/instances/i1/results")
         assert (refusal.code, refusal.reason, refusal.message) == (code, reason.value, f"{reason.value}: as it said")
+
+
+@pytest.mark.parametrize(("method", "wish"), [("GET", "logview"), ("POST", "restart")])
+async def test_what_a_kind_of_service_never_offers(method: str, wish: str) -> None:
+    """501: nothing has failed, and asking again will not help; the message is the source's own."""
+    async with open_desk(track("i1", Phase.FAILED)) as desk:
+        desk.service.fails = NotOfferedError("there is no page: look into the logs")
+        refusal = await desk.refused(501, method, f"/api/v1/instances/i1/{wish}")
+        assert (refusal.code, refusal.message) == ("not_offered", "there is no page: look into the logs")
 
 
 @pytest.mark.parametrize(

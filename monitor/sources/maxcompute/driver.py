@@ -10,7 +10,7 @@ from typing import Any
 from monitor import __version__
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, SourceError
+from monitor.sources.base import Detail, NotOfferedError, Page, Priority, RequestReport
 from monitor.sources.budget import Budget
 from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
@@ -138,15 +138,15 @@ class MaxComputeSource:
         await self._api.ask(self._calls.stop(key), Priority.WATCHED, lambda _reply: None)
 
     async def restart(self, key: InstanceKey) -> None:
-        """REJECTED: this service has no such request."""
+        """NotOfferedError: this service has no such request."""
         self._calls.status(key)  # refuses what is no instance of ours
         text = f"{self.name}: MaxCompute cannot run an instance again: submit its job again, which makes a new instance"
-        raise SourceError(Reason.REJECTED, text)
+        raise NotOfferedError(text)
 
     async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # noqa: ARG002
-        """REJECTED: a job description says nothing to this service."""
+        """NotOfferedError: a job description says nothing to this service."""
         text = f"{self.name}: jobs can be submitted to sources of type batchcompute only: this one only watches"
-        raise SourceError(Reason.REJECTED, text)
+        raise NotOfferedError(text)
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         """The result text of each task, by task name; of a failed one it is the failure text."""
