@@ -75,31 +75,41 @@ def running(arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -
         program.end()
 
 
+MAXCOMPUTE, BATCHCOMPUTE = "maxcompute", "batchcompute"
+_SECTIONS = {
+    MAXCOMPUTE: "name: warehouse\n    endpoint: {endpoint}/api\n    projects: [demo]",
+    BATCHCOMPUTE: "name: render\n    endpoint: {endpoint}\n    region: cn-qingdao",
+}
+
+
 def config(
     endpoint: str,
     *,
     store: Path | None,
     hook: str,
+    kinds: Sequence[str] = (MAXCOMPUTE,),
     sweep_every: str = "1s",
     reconcile_every: str = "1s",
     requests_per_second: float = 200,
     listen: str = "127.0.0.1:0",
 ) -> str:
-    """A config file for one emulated project."""
+    """A config file for one emulated project of each of the kinds."""
     storage = f"{{type: sqlite, path: {store}}}" if store else "{type: memory}"
-    return f"""
-listen: {listen}
-storage: {storage}
-sources:
-  - type: maxcompute
-    name: warehouse
-    endpoint: {endpoint}/api
-    projects: [demo]
+    sources = "".join(
+        f"""
+  - type: {kind}
+    {_SECTIONS[kind].format(endpoint=endpoint)}
     access_id: tester
     access_key: demo-secret
     sweep_every: {sweep_every}
     reconcile_every: {reconcile_every}
-    requests_per_second: {requests_per_second}
+    requests_per_second: {requests_per_second}"""
+        for kind in kinds
+    )
+    return f"""
+listen: {listen}
+storage: {storage}
+sources:{sources}
 alerts:
   channels:
     - {{name: team, type: webhook, url: "{hook}"}}

@@ -114,14 +114,19 @@ def upload(oss: OssTool, package: bytes, missing: int | None = None) -> None:
 class Room:
     """Lets nobody go on before all have come; so those who went on were there at the same time."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], barrier: threading.Barrier) -> None:
         self.address = address
         self.present: set[str] = set()
+        self._barrier = barrier
+
+    def enter(self) -> None:
+        """Take a seat without being a program, and go on when all have come."""
+        self._barrier.wait()
 
 
 @contextmanager
 def room(seats: int) -> Iterator[Room]:
-    """A room for so many programs. Who waits longer than the others need is turned away."""
+    """A room for so many programs, and others. Who waits longer than the others need is turned away."""
     barrier = threading.Barrier(seats, timeout=20)
 
     class Door(socketserver.StreamRequestHandler):
@@ -136,7 +141,7 @@ def room(seats: int) -> Iterator[Room]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Door) as server:
         host, port = server.server_address[:2]
-        inside = Room((str(host), port))
+        inside = Room((str(host), port), barrier)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -4,14 +4,29 @@ from typing import Any
 
 import aiohttp
 
+from tests.e2e.processes import BATCHCOMPUTE, MAXCOMPUTE
+
 TERMINAL = {"succeeded", "failed", "cancelled", "lost"}
 
 
-async def submit(http: aiohttp.ClientSession, emulator: str, count: int, **recipe: Any) -> list[str]:
-    """Have so many instances of one recipe begin; their ids."""
+_LEVERS = {MAXCOMPUTE: "instances", BATCHCOMPUTE: "jobs"}
+_WORDS = {BATCHCOMPUTE: {"success": "finished", "cancelled": "stopped"}}
+
+
+async def submit(
+    http: aiohttp.ClientSession,
+    emulator: str,
+    count: int,
+    *,
+    kind: str = MAXCOMPUTE,
+    outcome: str = "success",
+    **recipe: Any,
+) -> list[str]:
+    """Have so many instances of one recipe begin at the service of that kind; their ids."""
     if not count:
         return []
-    async with http.post(f"{emulator}/-/emulator/instances", json={"count": count, **recipe}) as answer:
+    wanted = {"count": count, "outcome": _WORDS.get(kind, {}).get(outcome, outcome), **recipe}
+    async with http.post(f"{emulator}/-/emulator/{_LEVERS[kind]}", json=wanted) as answer:
         assert answer.status == 201, await answer.text()
         return list((await answer.json())["ids"])
 
