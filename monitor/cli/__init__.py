@@ -240,3 +240,11 @@ def restart(key: Key, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     from monitor.cli.submitting import restart_instance
 
     restart_instance(url, key, as_json=as_json)
+
+
+@app.command()
+def top(url: Url = DEFAULT_URL) -> None:
+    """Show every instance in a full screen that is always current. Needs the extra `tui`."""
+    from monitor.cli.full_screen import run_top
+
+    run_top(url)

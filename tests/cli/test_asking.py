@@ -6,19 +6,29 @@ import os
 import subprocess
 
 import pytest
+from typer.testing import CliRunner
 
+from monitor.cli import app
 from monitor.core.model import Phase
 from tests.cli.command import one_line, stagewatch
 from tests.e2e.processes import STAGEWATCH
 from tests.web.desk import failed, open_desk, staged, track
 
+ABOUT_ONE = [(name, "a/b/c") for name in ("show", "watch", "wait", "stop", "results", "logview", "restart")]
 
-@pytest.mark.parametrize("command", [("ls",), ("show", "a/b/c")])
+
+@pytest.mark.parametrize("command", [("ls",), ("ls", "--watch"), *ABOUT_ONE])
 def test_no_daemon(command: tuple[str, ...]) -> None:
     """A daemon that cannot be reached is one line and exit code 2."""
-    done = stagewatch(*command, "--url", "http://127.0.0.1:9")
-    assert done.returncode == 2
-    assert "cannot reach a daemon at http://127.0.0.1:9" in one_line(done)
+    assert "cannot reach a daemon at http://127.0.0.1:9" in refused(*command, "--url", "http://127.0.0.1:9")
+
+
+def refused(*arguments: str) -> str:
+    """What is said on stderr, in this process: starting so many would take longer than all the rest."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    return str(line)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://"])
@@ -83,3 +93,48 @@ async def test_show_one() -> None:
     assert json.loads(whole.stdout)["tasks"][0]["stages"][0]["total"] == 7
     assert unknown.returncode == 2
     assert "nothing" in one_line(unknown)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("command", ABOUT_ONE)
+async def test_unknown_key(command: tuple[str, ...]) -> None:
+    """What is not known, and what is no key at all, is one line and exit code 2."""
+    async with open_desk() as desk:
+        unknown = await asyncio.to_thread(refused, *command, "--url", desk.url)
+        no_key = await asyncio.to_thread(refused, command[0], "a/b", "--url", desk.url)
+    assert "a/b/c" in unknown
+    assert "source/project/id" in no_key
+
+
+@pytest.mark.asyncio
+async def test_stop() -> None:
+    """It is asked for; what has ended cannot be stopped."""
+    async with open_desk(track("i1"), failed("i2")) as desk:
+        desk.service.known = {"i1": Phase.RUNNING}
+        done = await asked("stop", "i1", "--url", desk.url, "--json")
+        over = await asked("stop", "i2", "--url", desk.url)
+    assert json.loads(done.stdout)["key"] == "warehouse/analytics/i1"
+    assert desk.service.known == {"i1": Phase.CANCELLED}
+    assert over.returncode == 2
+    assert "already ended" in one_line(over)
+
+
+@pytest.mark.asyncio
+async def test_logview() -> None:
+    """A fresh address, good for as long as asked."""
+    async with open_desk(track("i1")) as desk:
+        plain = await asked("logview", "i1", "--url", desk.url, "--hours", "5")
+        as_json = await asked("logview", "i1", "--url", desk.url, "--json")
+        wrong = await asked("logview", "i1", "--url", desk.url, "--hours", "1000")
+    assert plain.stdout.decode().startswith("http://logview.example/?i=i1&hours=5&")
+    assert "hours=1&" in json.loads(as_json.stdout)["url"]
+    assert wrong.returncode == 2
+
+
+@pytest.mark.asyncio
+async def test_letters_that_a_terminal_does_not_know() -> None:
+    """Are spelled out instead of ending the command."""
+    async with open_desk(track("i1", name="日报")) as desk:
+        env = {**os.environ, "PYTHONIOENCODING": "latin-1", "STAGEWATCH_URL": desk.url}
+        done = await asyncio.to_thread(subprocess.run, [STAGEWATCH, "ls"], capture_output=True, check=True, env=env)
+    assert rb"\u65e5\u62a5" in done.stdout

@@ -6,6 +6,11 @@ import sys
 from monitor import __version__
 from tests.cli.command import stagewatch
 
+NAMES = (
+    *("serve", "demo", "emulate", "check", "check-job", "parse", "ls", "show", "watch", "wait", "stop", "results"),
+    *("logview", "run-job", "restart", "top"),
+)
+
 
 def test_version() -> None:
     """`--version` prints the version and nothing else."""
@@ -15,7 +20,7 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     """`--help` is complete."""
     text = stagewatch("--help").stdout.decode()
-    for command in ("serve", "demo", "emulate", "check", "check-job", "parse", "ls", "show", "run-job", "restart"):
+    for command in NAMES:
         assert command in text
 
 
