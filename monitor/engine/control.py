@@ -124,7 +124,7 @@ class Control:
         """The result text of each task."""
         return await self._source(key).results(key)
 
-    async def logview(self, key: InstanceKey, hours: int = 1) -> str:
+    async def logview(self, key: InstanceKey, hours: int | None = None) -> str:
         """A fresh address of the service's page about it. Hand it to the browser and forget it: it may hold a token."""
         return await self._source(key).logview(key, hours)
 

@@ -143,8 +143,9 @@ class Source(Protocol):
         """The result text of each task, by task name."""
         ...
 
-    async def logview(self, key: InstanceKey, hours: int) -> str:
-        """A fresh address of the service's own page about it; may hold a token, so it is never stored or logged."""
+    async def logview(self, key: InstanceKey, hours: int | None) -> str:
+        """A fresh address of the service's own page about it, good for so many hours, or for as many as its section
+        says; may hold a token, so it is never stored or logged."""
         ...
 
     async def aclose(self) -> None:

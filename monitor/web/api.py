@@ -153,7 +153,7 @@ class Api:
         """A fresh LogView address, or a redirect to it."""
         query = Query(request, allowed=("redirect", "hours"))
         redirect = query.flag("redirect")
-        hours = query.number("hours", default=1, least=1, most=LOGVIEW_HOURS)
+        hours = query.number("hours", default=0, least=1, most=LOGVIEW_HOURS) or None
         url = await self._parts.control.logview(self._track(request).key, hours)
         if redirect:
             return answer(wire.LogView(url), status=302, headers={"Location": url})

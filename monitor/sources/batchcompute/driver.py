@@ -171,7 +171,7 @@ class BatchComputeSource:
         """How each instance ended and where its output is, by task name."""
         return await self._results.texts(key)
 
-    async def logview(self, key: InstanceKey, hours: int) -> str:  # noqa: ARG002 - this service has no such page
+    async def logview(self, key: InstanceKey, hours: int | None) -> str:  # noqa: ARG002 - this service has no such page
         """NotOfferedError: the service has no page about a job. The message says where the output is."""
         raise await self._results.refuse_page(key)
 
