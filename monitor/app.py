@@ -16,7 +16,7 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from monitor import __version__
-from monitor.config import ChannelSection, Config, ConfigError, SourceSection, StorageSection, read_address
+from monitor.config import ChannelSection, Config, ConfigError, PolledSection, StorageSection, read_address
 from monitor.core.events import Tick
 from monitor.core.schedule import Pace
 from monitor.engine.attention import Attention
@@ -26,6 +26,7 @@ from monitor.engine.clock import SteadyClock
 from monitor.engine.control import Control
 from monitor.engine.courier import Courier
 from monitor.engine.follower import follow
+from monitor.engine.hearing import Hearing
 from monitor.engine.journal import Journal
 from monitor.engine.lag import watch_loop
 from monitor.engine.ledger import Decisions, Ledger, Observations
@@ -39,6 +40,7 @@ from monitor.notify.base import Notifier
 from monitor.notify.webhook import Webhook
 from monitor.sources.base import RequestReport, Source
 from monitor.sources.batchcompute import BatchComputeSection, BatchComputeSource
+from monitor.sources.ingest import LineIntake
 from monitor.sources.maxcompute import MaxComputeSource
 from monitor.storage.base import Storage
 from monitor.storage.memory import MemoryStorage
@@ -93,23 +95,33 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         seq = await storage.last_seq()
         board, bus = Board(tracks), Bus(outside.epoch, seq)
         attention, stats = Attention(), FeedStats()
+        heard = [section.name for section in config.heard]
         metrics = Metrics(
             board=board,
             stats=stats,
             sources={source.name: source.projects for source in config.sources},
+            heard=heard,
             depths=storage.depths,
             now=now,
             version=__version__,
             channels=[section.name for section in config.alerts.channels],
         )
         sources = [
-            await stack.enter_async_context(_open_source(section, now, metrics.on_request))
-            for section in config.sources
+            await stack.enter_async_context(open_source(section, now, metrics.on_request)) for section in config.polled
         ]
 
         send, receive = anyio.create_memory_object_stream[Observations](STREAM_BOUND)
         stack.callback(receive.close)  # whoever creates a stream closes its reading end
-        control = Control(sources={source.name: source for source in sources}, stream=send, storage=storage, now=now)
+        control = Control(
+            sources={source.name: source for source in sources}, stream=send, storage=storage, now=now, heard=heard
+        )
+        hearing = Hearing(
+            intakes={section.name: LineIntake(section) for section in config.heard},
+            asked=[source.name for source in sources],
+            board=board,
+            stream=send,
+            now=now,
+        )
 
         channels = {
             section.name: await stack.enter_async_context(_open_channel(section, external_url, now))
@@ -126,7 +138,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         )
         decisions = _decisions(config, config, external_url)
         metrics.expect(decisions.rules.rules)
-        ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now)
+        ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now, heard=heard)
         checkpoints = await storage.checkpoints()
         pollers = [
             Poller(
@@ -139,9 +151,9 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
                 now=now,
                 chance=outside.chance,
             )
-            for source, section in zip(sources, config.sources, strict=True)
+            for source, section in zip(sources, config.polled, strict=True)
         ]
-        hooks = (Journal().on_batch, metrics.on_batch, courier.on_batch)
+        hooks = (Journal().on_batch, metrics.on_batch, courier.on_batch, hearing.on_batch)
 
         async def reload() -> None:
             try:
@@ -159,6 +171,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
             board=board,
             bus=bus,
             control=control,
+            hearing=hearing,
             storage=storage,
             attention=attention,
             stats=stats,
@@ -187,6 +200,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
                 async with send, anyio.create_task_group() as polling:
                     for poller in pollers:
                         polling.start_soon(poller.run)
+                    polling.start_soon(hearing.run)
                     polling.start_soon(_tick, send, now)
                     polling.start_soon(_reload_when_asked, outside.reloads, reload)
                     for note in config.notes():
@@ -251,7 +265,7 @@ def _readiness(board: Board, sources: Sequence[Source]) -> Readiness:
     )
 
 
-def _pace(section: SourceSection) -> Pace:
+def _pace(section: PolledSection) -> Pace:
     return Pace(
         sweep_every=section.sweep_every,
         reconcile_every=section.reconcile_every,
@@ -271,9 +285,10 @@ async def _open_storage(section: StorageSection) -> AsyncIterator[Storage]:
 
 
 @asynccontextmanager
-async def _open_source(
-    section: SourceSection, now: Callable[[], datetime], report: Callable[[RequestReport], None]
+async def open_source(
+    section: PolledSection, now: Callable[[], datetime], report: Callable[[RequestReport], None]
 ) -> AsyncIterator[Source]:
+    """The driver of this section, closed when the block ends."""
     source: Source
     if isinstance(section, BatchComputeSection):
         source = BatchComputeSource(section, now=now, report=report)

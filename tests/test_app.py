@@ -129,6 +129,29 @@ async def emulating(*projects: str) -> AsyncIterator[Emulator]:
         yield emulator
 
 
+ID = "20160519101349613gzbzufck2"
+HEARD = "{type: ingest, name: private, projects: [p1], silent_after: 1s}"
+
+
+async def test_what_is_only_heard_of_is_not_awaited_and_alerts_like_the_rest() -> None:
+    """Nobody waits for its sweep. What lines tell is shown, counted and told; after the silence it is lost."""
+    rules = "  rules:\n  - {name: Failed, when: failed}\n  - {name: Silent, when: lost}\n"
+    failing = {"lines": [f"ID = {ID}", "M1:1/0/2[0%]", "FAILED: ODPS-0123131:made up"]}
+    quiet = {"key": "quiet", "lines": ["M1:1/0/2[0%]"]}
+    async with receiving() as receiver, serving(configured(HEARD, hook=receiver.url, rules=rules)) as daemon:
+        assert await daemon.ready() == 200
+        for body in (failing, failing, quiet):
+            async with daemon.http.post(f"{daemon.url}/api/v1/ingest", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+        await eventually(daemon.phases, lambda found: found == {ID: "failed", "quiet": "lost"})
+        await receiver.until(2)
+        told = [body["alerts"][0]["labels"] for _, body in receiver.requests]
+        assert [(labels["alertname"], labels["instance"]) for labels in told] == [("Failed", ID), ("Silent", "quiet")]
+        terminations = {"source": "private", "project": "p1", "outcome": "failed"}
+        assert await daemon.metric("stagewatch_terminations_total", **terminations) == 1
+        assert await daemon.metric("stagewatch_source_data_age_seconds", source="private", project="p1") is None
+
+
 # --- start and stop ---------------------------------------------------------------------------------------------------
 
 

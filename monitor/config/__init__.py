@@ -1,6 +1,6 @@
 """The config file: what may stand in it, and how it is read."""
 
-from monitor.config.model import ChannelSection, Config, SourceSection, StorageSection, read_address
+from monitor.config.model import ChannelSection, Config, PolledSection, StorageSection, read_address
 from monitor.config.reading import ConfigError, Fault, load, parse
 
 __all__ = [
@@ -8,7 +8,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Fault",
-    "SourceSection",
+    "PolledSection",
     "StorageSection",
     "load",
     "parse",

@@ -22,11 +22,13 @@ from monitor.notify.alertmanager import AlertmanagerSection
 from monitor.notify.webhook import WebhookSection
 from monitor.section import Secret, Section, Span
 from monitor.sources.batchcompute import BatchComputeSection
+from monitor.sources.ingest import IngestSection
 from monitor.sources.maxcompute import MaxComputeSection
 from monitor.storage.section import MemorySection, SqliteSection
 
 StorageSection = Annotated[SqliteSection | MemorySection, Field(discriminator="type")]
-SourceSection = Annotated[MaxComputeSection | BatchComputeSection, Field(discriminator="type")]
+PolledSection = MaxComputeSection | BatchComputeSection  # of services that can be asked
+SourceSection = Annotated[PolledSection | IngestSection, Field(discriminator="type")]
 ChannelSection = Annotated[WebhookSection | AlertmanagerSection, Field(discriminator="type")]
 
 
@@ -182,8 +184,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _what_is_forgotten_is_not_found_again(self) -> Self:
         kept = self.storage.retention
-        listed = {source.name: Pace().overlap + source.reconcile_every + source.sweep_every for source in self.sources}
-        source, longest = max(listed.items(), key=lambda one: one[1])
+        listed = {source.name: Pace().overlap + source.reconcile_every + source.sweep_every for source in self.polled}
+        source, longest = max(listed.items(), key=lambda one: one[1], default=("", timedelta()))
         _refuse(
             f"storage.retention.{key} must be at least {longest.total_seconds():g}s: for so long source {source!r} "
             f"lists again what has ended, and would find, and alert, what was forgotten"
@@ -191,6 +193,16 @@ class Config(Section):
             if span < longest
         )
         return self
+
+    @property
+    def polled(self) -> list[PolledSection]:
+        """The sources that are asked."""
+        return [source for source in self.sources if not isinstance(source, IngestSection)]
+
+    @property
+    def heard(self) -> list[IngestSection]:
+        """The sources that are only heard of."""
+        return [source for source in self.sources if isinstance(source, IngestSection)]
 
     def rules(self, external_url: str) -> Rules:
         """As `decide` wants them."""

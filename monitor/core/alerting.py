@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from monitor.core.events import (
     AnyEvent,
-    InstanceEvent,
     Lost,
     PartiallyFailed,
     PhaseChanged,
@@ -93,6 +92,9 @@ def decide(events: Sequence[AnyEvent], tracks: Mapping[InstanceKey, Track], rule
     return tuple({alert.id: alert for alert in alerts}.values())
 
 
+_OfInstances = PhaseChanged | Lost | VerdictChanged | PartiallyFailed
+
+
 def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) -> Iterator[Alert]:
     trigger = _trigger(event)
     if trigger is None:
@@ -103,7 +105,7 @@ def _alerts(event: AnyEvent, tracks: Mapping[InstanceKey, Track], rules: Rules) 
         if isinstance(event, SourceChanged):
             if rule.covers(event.source, event.project):
                 yield _about_source(rule, event, rules.external_url)
-        elif isinstance(event, PhaseChanged | Lost | VerdictChanged | PartiallyFailed):
+        elif isinstance(event, _OfInstances):
             track = tracks[event.key]
             if rule.name not in track.fired and rule.covers(event.key.source, event.key.project):
                 yield _about_instance(rule, track, event, rules.external_url)
@@ -142,7 +144,7 @@ def _evidence(event: AnyEvent) -> str:
             return ""
 
 
-def _about_instance(rule: Rule, track: Track, event: InstanceEvent, external_url: str) -> Alert:
+def _about_instance(rule: Rule, track: Track, event: _OfInstances, external_url: str) -> Alert:
     key, failure, at = track.key, track.failure, event.at
     says = "is silent" if isinstance(event, Lost) and event.why else _SAYS[rule.when]
     labels = {

@@ -1,6 +1,6 @@
 """What people do: submit, register, stop, restart, acknowledge, and ask for what only the service can tell."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
 from monitor.engine.ledger import Observations
-from monitor.sources.base import Detail, Priority, Source, SourceError
+from monitor.sources.base import Detail, NotOfferedError, Priority, Source, SourceError
 from monitor.storage.base import AlertRecord, Storage
 
 JOBS = "batchcompute"  # the kind of the sources that take jobs
@@ -33,8 +33,8 @@ class StoppingError(Exception):
 class Control:
     """Passes a person's wish to the source, and what the source answers into the same stream as every poll.
 
-    Methods that ask a source raise SourceError as the source does, and UnknownSourceError for a key without one;
-    those that change something raise StoppingError once the stream is closed.
+    Methods that ask a source raise SourceError as the source does, NotOfferedError for one named in `heard`, and
+    UnknownSourceError for a key without one; those that change something raise StoppingError once the stream is closed.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Control:
         stream: MemoryObjectSendStream[Observations],
         storage: Storage,
         now: Callable[[], datetime],
+        heard: Collection[str] = (),
     ) -> None:
         self._sources = sources
+        self._heard = frozenset(heard)
         self._stream = stream
         self._storage = storage
         self._now = now
@@ -141,6 +143,9 @@ class Control:
 
     def _named(self, name: str) -> Source:
         source = self._sources.get(name)
+        if name in self._heard:
+            text = f"{name!r} only hears what `stagewatch ingest` sends: its service cannot be asked for this"
+            raise NotOfferedError(text)
         if source is None:
             raise UnknownSourceError(f"no source is named {name!r}; configured: {_listed(self._sources)}")
         return source

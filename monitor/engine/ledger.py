@@ -4,7 +4,7 @@ Only this file changes tracks. It decides with the core, keeps with the storage,
 know follows the storage.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -75,10 +75,18 @@ class _Draft:
 
 
 class Ledger:
-    """Owns every track. Crashes rather than go on with something that it could not keep."""
+    """Owns every track. Crashes rather than go on with something that it could not keep. `heard` are the names of the
+    sources that nobody asks: what was last heard of theirs counts until it is lost."""
 
     def __init__(
-        self, *, storage: Storage, tracks: Iterable[Track], seq: int, decisions: Decisions, now: Callable[[], datetime]
+        self,
+        *,
+        storage: Storage,
+        tracks: Iterable[Track],
+        seq: int,
+        decisions: Decisions,
+        now: Callable[[], datetime],
+        heard: Collection[str] = (),
     ) -> None:
         self._storage = storage
         self._tracks = {track.key: track for track in tracks}
@@ -86,6 +94,7 @@ class Ledger:
         self._seq = seq
         self._decisions = decisions
         self._now = now
+        self._heard = frozenset(heard)
         self._outages = Outages()
         self._listed: dict[tuple[str, str], Swept] = {}
         self._unsaved: set[InstanceKey] = set()
@@ -226,6 +235,8 @@ class Ledger:
     def _is_out_of_sight(self, key: InstanceKey) -> bool:
         """Nobody vouches for its state: its project does not answer, or the last listing left it out and no answer
         about it came since."""
+        if key.source in self._heard:
+            return False
         listed = self._listed.get((key.source, key.project))
         if listed is None or self._outages.is_blind(key):
             return True

@@ -1,7 +1,7 @@
 """The metrics of one daemon: hooks that count what happens, and `render` for whoever scrapes."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -40,6 +40,7 @@ class Metrics:
     """Built by the app, once per daemon. Every hook is called on the loop and returns at once.
 
     sources          the configured projects of each source
+    heard            of these, the ones that nobody asks: they are neither up nor listed
     channels         the configured channels
     depths           what waits in the outbox: `Storage.depths`
     progress_series  how many running instances get a series of their own
@@ -51,6 +52,7 @@ class Metrics:
         board: Board,
         stats: FeedStats,
         sources: Mapping[str, Sequence[str]],
+        heard: Collection[str] = (),
         depths: Callable[[], Awaitable[Sequence[OutboxDepth]]],
         now: Callable[[], datetime],
         version: str,
@@ -70,6 +72,7 @@ class Metrics:
         self._exposition_bytes = 0
         self._one_at_a_time = anyio.Lock()
         self._sources = tuple(sources)
+        self._heard = frozenset(heard)
         self._configured = tuple((source, project) for source, projects in sources.items() for project in projects)
         self._channels = tuple(channels)
         self._instruments.meet(self._sources, self._places(), self._channels)
@@ -197,6 +200,7 @@ class Metrics:
             since=self._since,
             version=self._version,
             sources=self._sources,
+            heard=self._heard,
             configured=self._configured,
             places=places,
             counts=dict(self._board.counts()),

@@ -28,6 +28,7 @@ class Picture:
     """What one scrape shows.
 
     since       when this daemon started
+    heard       the sources that nobody asks: they are neither up nor listed
     configured  the configured projects; `places` are these and any others that hold instances
     depths      what waits in the outbox; None while the storage does not answer
     loop_lag    seconds, the worst of the last minute
@@ -37,6 +38,7 @@ class Picture:
     since: datetime
     version: str
     sources: Sequence[str]
+    heard: frozenset[str]
     configured: Sequence[Place]
     places: Sequence[Place]
     counts: Mapping[tuple[str, str, Phase], int]
@@ -135,8 +137,9 @@ class Picture:
             f"1 while any project of the source answers, 0 when all have failed several times in a row. {OUR_CLOCK}",
             labels=("source",),
         )
-        by_source: dict[str, dict[Place, Health]] = {source: {} for source in self.sources}
-        for place in self.configured:
+        asked = [place for place in self.configured if place[0] not in self.heard]
+        by_source: dict[str, dict[Place, Health]] = {source: {} for source in self.sources if source not in self.heard}
+        for place in asked:
             if place in self.health:
                 by_source[place[0]][place] = self.health[place]
         for source, projects in by_source.items():
@@ -149,7 +152,7 @@ class Picture:
             labels=("source", "project"),
             unit="seconds",
         )
-        for place in self.configured:
+        for place in asked:
             swept_at = self.health[place].swept_at if place in self.health else None
             age.add_metric((fit(place[0]), fit(place[1])), _seconds(self.at, swept_at or self.since))
         yield age

@@ -4,7 +4,7 @@ A driver speaks its service's words and answers in ours: `Phase` goes on from he
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
@@ -100,6 +100,35 @@ class Page(Struct, frozen=True, gc=False):
     at: datetime
     ids: tuple[str, ...]
     seen: tuple[Seen, ...]
+
+
+class Heard(Struct, frozen=True, gc=False, kw_only=True):
+    """What a batch of lines told. `key` is the instance that the lines behind it are about, None where nobody knows.
+
+    telling    lines that told something
+    unclaimed  of these, lines before the first that named an instance: they are lost
+    malformed  words that look like progress and are not
+    """
+
+    key: InstanceKey | None
+    seen: tuple[Seen, ...]
+    telling: int
+    unclaimed: int
+    malformed: int
+
+
+class Intake(Protocol):
+    """A source that is not asked but told, in lines of text. An instance of which nothing is heard for `silent_after`
+    is lost."""
+
+    name: str
+    kind: str
+    projects: tuple[str, ...]
+    silent_after: timedelta
+
+    def read(self, lines: Sequence[str], *, project: str, instance: str | None, at: datetime) -> Heard:
+        """What they tell, whatever they hold. They are about `instance` until one of them names another one."""
+        ...
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 from msgspec import UNSET, Struct, UnsetType
 
 from monitor.engine.control import StoppingError, UnclearTargetError, UnknownSourceError
+from monitor.engine.hearing import AskedSourceError, NotKeptError
 from monitor.sources.base import BadJobError, NotOfferedError, Reason, Remark, SourceError
 from monitor.storage.base import StorageError
 
@@ -64,6 +65,14 @@ def refuse(status: int, fault: Fault, headers: dict[str, str] | None = None) -> 
     )
 
 
+# What the daemon itself refuses, and under which word.
+_OURS: dict[type[Exception], tuple[int, str]] = {
+    UnknownSourceError: (404, "not_found"),
+    UnclearTargetError: (400, "bad_request"),
+    AskedSourceError: (409, "conflict"),
+    NotKeptError: (503, "not_recorded"),
+    StoppingError: (503, "stopping"),
+}
 _OF_REASON = {Reason.NOT_FOUND: (404, "not_found"), Reason.CONFLICT: (409, "conflict")}
 
 
@@ -97,15 +106,12 @@ async def answer_in_json(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except ApiError as error:
         return refuse(error.status, error.fault, error.headers)
-    except UnknownSourceError as error:
-        return refuse(404, Fault("not_found", str(error)))
-    except UnclearTargetError as error:
-        return refuse(400, Fault("bad_request", str(error)))
+    except tuple(_OURS) as error:
+        status, code = _OURS[type(error)]
+        return refuse(status, Fault(code, str(error)))
     except BadJobError as error:
         said = "; ".join(map(str, error.faults))
         return refuse(400, Fault("bad_job", f"the job description has faults: {said}", faults=error.faults))
-    except StoppingError as error:
-        return refuse(503, Fault("stopping", str(error)))
     except SourceError as error:
         return _of_source(error)
     except StorageError as error:

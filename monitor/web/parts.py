@@ -10,6 +10,7 @@ from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
 from monitor.engine.control import Control
+from monitor.engine.hearing import Hearing
 from monitor.engine.reports import FeedStats
 from monitor.storage.base import Storage
 
@@ -55,6 +56,7 @@ class Parts:
     board: Board
     bus: Bus
     control: Control
+    hearing: Hearing
     storage: Storage
     attention: Attention
     stats: FeedStats

@@ -10,6 +10,7 @@ from monitor.web.api import ZIP_ASIDE, Api, answer
 from monitor.web.assets import Assets
 from monitor.web.errors import Fault, answer_in_json, refuse
 from monitor.web.feed import Feed
+from monitor.web.ingest import take_lines
 from monitor.web.parts import Parts, ReloadError
 from monitor.web.query import Query
 from monitor.web.security import add_headers, guard_changes
@@ -49,6 +50,9 @@ def routes(parts: Parts, feed: Feed) -> list[web.RouteDef]:
     async def feed_events(request: web.Request) -> web.StreamResponse:
         return await sse.serve(request, feed)
 
+    async def ingest(request: web.Request) -> web.Response:
+        return await take_lines(request, parts)
+
     return [
         web.get("/", own.dashboard),
         web.get("/static/{name}", own.static),
@@ -74,6 +78,7 @@ def routes(parts: Parts, feed: Feed) -> list[web.RouteDef]:
         web.get(f"{bare}/logview", api.logview),
         web.post(f"{bare}/stop", api.stop),
         web.post(f"{bare}/restart", api.restart),
+        web.post("/api/v1/ingest", ingest),
         web.get("/api/v1/alerts", api.list_alerts),
         web.post("/api/v1/alerts/{id}/ack", api.acknowledge),
         web.get("/api/v1/feed", feed_socket, allow_head=False),

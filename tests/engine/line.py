@@ -19,10 +19,12 @@ from monitor.engine.bus import Bus
 from monitor.engine.control import Control
 from monitor.engine.courier import Courier
 from monitor.engine.follower import follow
+from monitor.engine.hearing import Hearing
 from monitor.engine.ledger import Decisions, Ledger
 from monitor.engine.patience import Patience
 from monitor.engine.poller import Poller
 from monitor.engine.reports import DeliveryReport
+from monitor.sources.base import Intake
 from monitor.storage.base import Batch, Record
 from monitor.storage.memory import MemoryStorage
 from tests.engine.scripted import ScriptedNotifier, ScriptedSource, now
@@ -42,6 +44,7 @@ class Line:
     board: Board
     attention: Attention
     control: Control
+    hearing: Hearing
     ledger: Ledger
     pollers: list[Poller] = field(default_factory=list)
     observed: list[tuple[float, Any]] = field(default_factory=list)  # when, and what a poll learned
@@ -65,6 +68,7 @@ class Line:
 @asynccontextmanager
 async def running_line(
     *sources: ScriptedSource,
+    intakes: Sequence[Intake] = (),
     channels: Sequence[ScriptedNotifier] = (),
     storage: MemoryStorage | None = None,
     pace: Pace = Pace(),  # noqa: B008 - it cannot change
@@ -80,10 +84,13 @@ async def running_line(
     board, bus, attention = Board(tracks), Bus("epoch", seq), Attention()
     polled, relayed = anyio.create_memory_object_stream[Any](64)
     send, receive = anyio.create_memory_object_stream[Any](64)
-    control = Control(sources={source.name: source for source in sources}, stream=polled, storage=storage, now=now)
+    by_name = {source.name: source for source in sources}
+    heard = {intake.name: intake for intake in intakes}
+    control = Control(sources=by_name, stream=polled, storage=storage, now=now, heard=heard)
+    hearing = Hearing(intakes=heard, asked=tuple(by_name), board=board, stream=polled, now=now)
     decisions = Decisions(policy=policy, rules=rules, retention=retention)
-    ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now)
-    line = Line(storage, board, attention, control, ledger)
+    ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now, heard=heard)
+    line = Line(storage, board, attention, control, hearing, ledger)
     courier = Courier(
         storage=storage,
         channels={channel.name: channel for channel in channels},
@@ -111,7 +118,7 @@ async def running_line(
             followed, ended = anyio.Event(), anyio.Event()
 
             async def follow_to_the_end() -> None:
-                await follow(storage, board, bus, (line.on_batch, courier.on_batch), followed.set)
+                await follow(storage, board, bus, (line.on_batch, courier.on_batch, hearing.on_batch), followed.set)
                 ended.set()
 
             outlets.start_soon(follow_to_the_end)
@@ -122,6 +129,7 @@ async def running_line(
                 writing.start_soon(relay)
                 async with polled, anyio.create_task_group() as polling:
                     polling.start_soon(tick)
+                    polling.start_soon(hearing.run)
                     for source in sources:
                         poller = Poller(
                             source=source,

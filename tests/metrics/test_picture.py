@@ -21,6 +21,7 @@ def picture(**parts: Any) -> Picture:
         "since": AT - timedelta(minutes=5),
         "version": "0.1.0",
         "sources": ("warehouse",),
+        "heard": frozenset(),
         "configured": (ADS, LOGS),
         "places": (ADS, LOGS),
         "counts": {},
@@ -172,3 +173,13 @@ def test_the_daemon_tells_about_itself() -> None:
     assert samples(shown, "stagewatch_config_last_reload_success_timestamp_seconds") == {(): AT.timestamp()}
     assert samples(shown, "stagewatch_exposition_size_bytes") == {(): 77}
     assert samples(shown, "stagewatch_build_info") == {("0.1.0",): 1}
+
+
+def test_what_nobody_asks_is_neither_up_nor_old() -> None:
+    """A source that is only heard of has instances, and no listing whose age could alarm anybody."""
+    place = ("private", "p1")
+    sources = {"sources": ("warehouse", "private"), "heard": frozenset({"private"})}
+    of = picture(**sources, configured=(ADS, place), places=(ADS, place), counts={(*place, Phase.RUNNING): 2})
+    assert samples(of, "stagewatch_instances")["private", "p1", "running"] == 2
+    assert samples(of, "stagewatch_source_up").keys() == {("warehouse",)}
+    assert samples(of, "stagewatch_source_data_age_seconds").keys() == {ADS}

@@ -18,12 +18,15 @@ from monitor.core.alerting import Alert, fingerprint
 from monitor.core.events import AnyEvent, Gone, PhaseChanged, Seen, Swept
 from monitor.core.health import Health
 from monitor.core.model import Failure, InstanceKey, Phase, Stage, Task, Track
+from monitor.core.tracker import Policy, step
 from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
 from monitor.engine.control import Control
+from monitor.engine.hearing import Hearing
 from monitor.engine.reports import FeedStats
 from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
+from monitor.sources.ingest import IngestSection, LineIntake
 from monitor.storage.base import Batch, Record
 from monitor.storage.memory import MemoryStorage
 from monitor.web.parts import FeedLimits, Parts, Readiness, ReloadError
@@ -31,6 +34,7 @@ from monitor.web.server import build_web
 from monitor.web.serving import serving
 
 NOON = datetime(2016, 5, 19, 12, 0, tzinfo=UTC)
+HEARD = IngestSection.model_validate({"type": "ingest", "name": "private", "projects": ["p1", "p2"]})
 HOSTILE = (
     'O\'Brien "quoted"',
     "two\nlines\r\nand more",
@@ -174,6 +178,13 @@ class Desk:
         self.now = NOON
         self.url = ""
         self._send, self.stream = anyio.create_memory_object_stream[Any](100)
+        self.hearing = Hearing(
+            intakes={HEARD.name: LineIntake(HEARD)},
+            asked=[self.service.name],
+            board=self.board,
+            stream=self._send,
+            now=lambda: self.now,
+        )
         self.parts = Parts(
             board=self.board,
             bus=self.bus,
@@ -182,7 +193,9 @@ class Desk:
                 stream=self._send,
                 storage=self.storage,
                 now=lambda: self.now,
+                heard=[HEARD.name],
             ),
+            hearing=self.hearing,
             storage=self.storage,
             attention=self.attention,
             stats=self.stats,
@@ -215,6 +228,7 @@ class Desk:
         batch = Batch(records=records, tracks=tuple(tracks), save=tuple(tracks), remove=tuple(remove))
         self.board.apply(batch)
         self.bus.publish(records)
+        self.hearing.on_batch(batch)
         return batch
 
     async def keep(self, batch: Batch) -> None:
@@ -233,6 +247,11 @@ class Desk:
         async for got in self.stream:
             for seen in got if isinstance(got, tuple | list) else (got,):
                 assert isinstance(seen, Seen)
+                if seen.key.source == HEARD.name:
+                    heard, events = step(self.board.get(seen.key), seen, Policy())
+                    assert heard is not None
+                    self.happen(*events, tracks=(heard,))
+                    continue
                 assert seen.phase is not None
                 new = track(seen.key, seen.phase, kind=seen.kind)
                 self.happen(moved(self.board.get(seen.key), new), tracks=(new,))

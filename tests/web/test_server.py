@@ -10,7 +10,7 @@ import pytest
 import monitor.web
 from monitor.sources.batchcompute.description import check
 from monitor.sources.batchcompute.description.doubts import doubts
-from monitor.web import api, frames, wire, wire_alerts, wire_events
+from monitor.web import api, frames, ingest, wire, wire_alerts, wire_events
 from monitor.web.errors import Refusal
 from monitor.web.feed import Feed
 from monitor.web.parts import Readiness
@@ -116,6 +116,8 @@ async def test_openapi_has_the_shapes_of_the_code(rewrite: bool) -> None:
         wire_alerts.AlertPage,
         Refusal,
         wire_events.AnyEvent,
+        ingest.Ingest,
+        ingest.Ingested,
     )
     if rewrite:
         take_over("openapi.json", described(sent))
