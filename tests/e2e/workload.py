@@ -8,7 +8,6 @@ from tests.e2e.processes import BATCHCOMPUTE, MAXCOMPUTE
 
 TERMINAL = {"succeeded", "failed", "cancelled", "lost"}
 
-
 _LEVERS = {MAXCOMPUTE: "instances", BATCHCOMPUTE: "jobs"}
 _WORDS = {BATCHCOMPUTE: {"success": "finished", "cancelled": "stopped"}}
 
@@ -37,17 +36,22 @@ async def turn_clock(http: aiohttp.ClientSession, emulator: str, **change: float
         assert answer.status == 200, await answer.text()
 
 
-async def phases(http: aiohttp.ClientSession, daemon: str) -> dict[str, str]:
-    """The phase of every instance by id."""
-    found: dict[str, str] = {}
+async def instances(http: aiohttp.ClientSession, daemon: str) -> dict[str, dict[str, Any]]:
+    """Every instance by id."""
+    found: dict[str, dict[str, Any]] = {}
     cursor: str | None = ""
     while cursor is not None:
         wanted = {"limit": "1000"} | ({"cursor": cursor} if cursor else {})
         async with http.get(f"{daemon}/api/v1/instances", params=wanted) as answer:
             page = await answer.json()
-        found |= {one["id"]: one["phase"] for one in page["instances"]}
+        found |= {one["id"]: one for one in page["instances"]}
         cursor = page["next"]
     return found
+
+
+async def phases(http: aiohttp.ClientSession, daemon: str) -> dict[str, str]:
+    """The phase of every instance by id."""
+    return {id_: one["phase"] for id_, one in (await instances(http, daemon)).items()}
 
 
 async def pending(http: aiohttp.ClientSession, daemon: str) -> int:
