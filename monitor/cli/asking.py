@@ -1,12 +1,15 @@
 """Questions to a running daemon: how every command asks, and the commands that ask once."""
 
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
 import msgspec
 
-from monitor.cli.exits import INTERRUPTED, USAGE, stop_with
+from monitor.cli.exits import INTERRUPTED, TERMINATED, USAGE, stop_with
 from monitor.client import ClientError, Instance, Stagewatch
 from monitor.client.feed import PATIENCE
 from monitor.core.text import plain
@@ -18,6 +21,7 @@ def ask(url: str, question: Callable[[Stagewatch], Awaitable[T]], *, patience: f
     """Ask; what goes wrong on the way is one line on stderr."""
 
     async def asking() -> T:
+        _let_sigterm_cancel()
         async with Stagewatch(url, patience=patience) as daemon:
             return await question(daemon)
 
@@ -27,6 +31,16 @@ def ask(url: str, question: Callable[[Stagewatch], Awaitable[T]], *, patience: f
         stop_with(plain(str(error)), USAGE)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+    except asyncio.CancelledError:
+        raise SystemExit(TERMINATED) from None
+
+
+def _let_sigterm_cancel() -> None:
+    """Let SIGTERM, too, end this in order: a screen that is drawn gives back the cursor."""
+    task = asyncio.current_task()
+    if task is not None:
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # no such signals here, or not in this thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def print_json(value: object) -> None:

@@ -7,6 +7,7 @@ FAILED = 1  # the config or the address is at fault; what was waited for did not
 USAGE = 2  # also: the daemon cannot be reached, the key is unknown
 TIMED_OUT = 124  # as `timeout` of coreutils has it
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
 CRASHED = 70  # EX_SOFTWARE: the daemon stopped because it could not keep its promises
 
 

@@ -12,7 +12,7 @@ from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import say_whether_connected
 from monitor.client import Back, Instance, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
-from monitor.client.words import in_order, percent, span
+from monitor.client.words import in_order, percent, reason, span
 from monitor.core.text import clip, plain
 from monitor.tui.cells import COLOURS, doubts
 
@@ -87,7 +87,7 @@ def _lines(mirror: Mirror, order: str, width: int, height: int, at: datetime) ->
 
 def _row(it: Instance) -> Text:
     took = span(it.duration()) if it.ended_at else ""
-    why = clip(f"{it.failure.code} {it.failure.message}", LONGEST_REASON) if it.failure else ""
+    why = clip(reason(it.failure), LONGEST_REASON)
     line = Text(f"{it.phase:<10}", COLOURS[it.phase])
     told = "  ".join(text for text in (it.key, it.owner, it.name, took, why) if text)
     return line.append(f" {percent(it.progress) or '-':>4}  {plain(told)}", "default")

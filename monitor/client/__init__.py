@@ -12,8 +12,9 @@ from monitor.client.alerts import Alert
 from monitor.client.api import Stagewatch
 from monitor.client.errors import ClientError
 from monitor.client.feed import Away, Back, Event, Feed, News, Snapshot
-from monitor.client.model import Instance, Json, Outcome, Project, Projects, Stage, Task
+from monitor.client.model import Child, Instance, Json, Outcome, Project, Projects, Stage, Task
 from monitor.client.progress import Progress
+from monitor.client.sending import Ingested
 from monitor.client.wanted import Wanted
 from monitor.core.model import Failure, Phase, Queue
 
@@ -21,10 +22,12 @@ __all__ = [
     "Alert",
     "Away",
     "Back",
+    "Child",
     "ClientError",
     "Event",
     "Failure",
     "Feed",
+    "Ingested",
     "Instance",
     "Json",
     "News",

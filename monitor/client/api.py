@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from monitor.client.endings import endings
 from monitor.client.errors import ClientError
 from monitor.client.feed import PATIENCE, Away, Event, Feed, News, Snapshot
 from monitor.client.model import Instance, Outcome, Projects
+from monitor.client.sending import Ingested
 from monitor.client.transport import Transport
 from monitor.client.wanted import Wanted, Words
 
@@ -236,6 +237,15 @@ class Stagewatch:
         """Have the service run again what did not finish of an instance that failed or was stopped: a new attempt of
         the same key, which is returned as soon as it shows."""
         return await self._transport.ask(Instance, f"{_path(key)}/restart", method="POST")
+
+    async def ingest(self, lines: Sequence[str], *, source: str = "", project: str = "", key: str = "") -> Ingested:
+        """Tell the daemon what a job's own tool has printed, where it cannot ask the service: see `sources` of type
+        ingest. The lines are about the instance `key` (whole, or project/id, or an id) until one of them names another;
+        the `key` of the answer is for those that follow. Once answered they are kept; the same lines again change
+        nothing."""
+        given = {"source": source, "project": project, "key": key}
+        body = {"lines": lines, **{name: value for name, value in given.items() if value}}
+        return await self._transport.ask(Ingested, "/api/v1/ingest", method="POST", body=body)
 
     # --- alerts ---
 

@@ -39,11 +39,21 @@ class Task(Struct, frozen=True, gc=False):
     depends_on: tuple[str, ...] = ()
 
 
+class Child(Struct, frozen=True, gc=False):
+    """An instance that another one started: a step of it."""
+
+    key: str
+    step: str
+    phase: Phase
+    progress: float | None
+
+
 class Instance(Struct, frozen=True, gc=False, kw_only=True):
     """One instance, whole. Absent knowledge is None, never a guess.
 
     `progress` is 0..1 over all stages. `observed_at` is when the service last vouched for what stands here.
     `partial_failure` says that it succeeded although some of its workers failed.
+    `parent` is the key of the instance that started it, as its `step`; `children` are those that it started itself.
     `history` holds its events, where one instance was asked for.
     """
 
@@ -71,6 +81,9 @@ class Instance(Struct, frozen=True, gc=False, kw_only=True):
     contradiction: str | None
     partial_failure: bool = False
     failed_workers: int = 0
+    parent: str | None = None
+    children: tuple[Child, ...] = ()
+    step: str = ""
     history: "tuple[Json, ...] | UnsetType" = UNSET
 
     @property

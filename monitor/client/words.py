@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from monitor.client.model import Instance, Outcome, Stage
-from monitor.core.model import Phase
+from monitor.core.model import Failure, Phase
 
 ORDERS = ("newest", "phase", "progress", "duration", "owner", "name", "key")
 _FIRST = list(map(Phase, ["failed", "lost", "cancelled", "suspended", "running", "waiting", "succeeded"]))
@@ -51,10 +51,19 @@ def span(seconds: float | None) -> str:
     return f"{minutes}:{rest:02}" if minutes else f"{rest}s"
 
 
+def reason(failure: Failure | None) -> str:
+    """`ODPS-0130131: Table not found`; the code once, though many texts begin with it."""
+    if failure is None:
+        return ""
+    if not failure.code or failure.message.startswith(failure.code):
+        return failure.message
+    return f"{failure.code}: {failure.message}" if failure.message else failure.code
+
+
 def ending(outcome: Outcome) -> str:
     """`succeeded in 35s`, `failed after 1:35: ODPS-0130131: Table not found`: one line if the service's text is one."""
     took = span(outcome.duration)
-    said = ": ".join(text for text in (outcome.code, outcome.message) if text)
+    said = reason(outcome.failure)
     match outcome.phase:
         case Phase.SUCCEEDED:
             minded = f", but {outcome.failed_workers} of its workers failed" if outcome.failed_workers else ""

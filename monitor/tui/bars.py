@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.client import Instance, Phase, Stage
-from monitor.client.words import percent, span, workers
+from monitor.client.words import percent, reason, span, workers
 from monitor.core.text import clip, plain
 from monitor.tui.cells import COLOURS, cell
 
@@ -74,7 +74,7 @@ def draw(instances: Sequence[Instance], width: int, height: int, now: datetime, 
     for it, share in zip(shown, shares, strict=True):
         lines.append(_head(it, now))
         if it.failure is not None:
-            lines.append(Text(plain(f"  {it.failure.code} {clip(it.failure.message, width)}"), "red"))
+            lines.append(Text(plain(f"  {clip(reason(it.failure), width)}"), "red"))
         lines += _stages(it, rows[it.key], width=width, room=share, now=now, spans=spans)
     if left_out:
         counts = Counter(str(it.phase) for it in instances) - Counter(str(it.phase) for it in shown)

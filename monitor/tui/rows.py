@@ -9,7 +9,7 @@ from rich.text import Text
 
 from monitor.client import Instance
 from monitor.client.mirror import Mirror
-from monitor.client.words import in_order, percent, span
+from monitor.client.words import in_order, percent, reason, span
 from monitor.core.text import clip, plain
 from monitor.tui.cells import COLOURS
 
@@ -43,7 +43,7 @@ def _mentions(it: Instance, words: Iterable[str]) -> bool:
 
 def cells(it: Instance, now: datetime) -> tuple[Text, ...]:
     """What stands in each of COLUMNS."""
-    why = f"{it.failure.code} {it.failure.message}" if it.failure else ", ".join(it.verdicts)
+    why = reason(it.failure) or ", ".join(it.verdicts)
     texts = (
         str(it.phase),
         f"{percent(it.progress):>4}",

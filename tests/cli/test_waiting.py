@@ -3,13 +3,18 @@
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 
+import aiohttp
 import pytest
 
+from monitor.client import Stagewatch
 from monitor.core.model import Phase
 from tests.cli.command import one_line
 from tests.cli.test_asking import asked
 from tests.client.test_feed import port, subscribed
+from tests.e2e.eventually import eventually
+from tests.e2e.processes import config, running
 from tests.web.desk import NOON, failed, moved, open_desk, track
 
 
@@ -105,3 +110,33 @@ async def test_it_ends_while_somebody_waits() -> None:
 async def test_no_key() -> None:
     """Is a usage error."""
     assert (await asked("wait")).returncode == 2
+
+
+@pytest.mark.asyncio
+async def test_a_daemon_that_is_killed(tmp_path: Path) -> None:
+    """The real one, with `kill -9`: what failed meanwhile is told once another one runs on the same store."""
+    with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
+        file = tmp_path / "stagewatch.yaml"
+        text = config(emulator.url, store=tmp_path / "s.db", hook="http://127.0.0.1:9/", listen=f"127.0.0.1:{port()}")
+        file.write_text(text)
+        recipe = {"scenario": "join", "outcome": "failed", "seconds": 8, "wait": 0, "count": 1}
+        async with asyncio.TaskGroup() as group:
+            with running(["serve", "--config", str(file)]) as first:
+                async with aiohttp.ClientSession() as session, Stagewatch(first.url) as daemon:
+                    async with session.post(f"{emulator.url}/-/emulator/instances", json=recipe) as made:
+                        (name,) = (await made.json())["ids"]
+                    await daemon.register(f"warehouse/demo/{name}")
+                    wait = group.create_task(asked("wait", name, "--url", first.url))
+
+                    async def clients() -> bool:
+                        async with session.get(f"{first.url}/metrics") as page:
+                            return "stagewatch_feed_clients 1" in await page.text()
+
+                    await eventually(clients, bool)
+                first.process.kill()
+            with running(["serve", "--config", str(file)]):
+                done = await wait
+    assert done.returncode == 1
+    assert b"failed after" in done.stdout
+    assert b"reconnecting" in done.stderr
+    assert done.stderr.splitlines()[-1] == b"stagewatch: connected again"

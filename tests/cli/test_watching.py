@@ -11,6 +11,7 @@ from monitor.core.model import Phase, Stage, Task, Track
 from tests.cli.terminal import terminal
 from tests.cli.test_asking import asked
 from tests.client.test_feed import port, subscribed
+from tests.e2e.processes import STAGEWATCH
 from tests.web.desk import NOON, failed, moved, open_desk, staged, track
 
 
@@ -80,6 +81,19 @@ async def test_interrupted() -> None:
         lines = await shown.until(lambda text: "exit=" in text)
     assert lines[-1] == "exit=130"
     assert "Traceback" not in "".join(lines)
+
+
+@pytest.mark.asyncio
+async def test_terminated() -> None:
+    """SIGTERM ends it in order, as Ctrl-C does, with the shell's code for it."""
+    async with open_desk(track("i1")) as desk:
+        command = STAGEWATCH, "watch", "i1", "--url", desk.url
+        watch = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        await subscribed(desk)
+        watch.terminate()
+        async with asyncio.timeout(20):
+            _, said = await watch.communicate()
+    assert (watch.returncode, said) == (143, b"")
 
 
 @pytest.mark.asyncio

@@ -31,6 +31,16 @@ def test_nothing_that_the_api_says_is_left_out(of: model.Track) -> None:
     assert msgspec.json.decode(msgspec.json.encode(shown(of))) == said
 
 
+def test_steps_and_what_started_them() -> None:
+    """Both ways, as the API says it."""
+    whole, step = track("w"), track("s", parent="w", step="AppendID", progress=0.5)
+    for one in (whole, step):
+        said = wire.encode(wire.instance(one, Board([whole, step])))
+        read = msgspec.json.decode(said, type=Instance)
+        assert msgspec.json.decode(msgspec.json.encode(read)) == msgspec.json.decode(said)
+        assert bool(read.children) is (one is whole)
+
+
 def test_stages_of_all_tasks() -> None:
     """An instance knows its stages, and how far each is."""
     one = shown(staged("i1", 3, total=10))

@@ -61,6 +61,8 @@ def test_span(seconds: float | None, expected: str) -> None:
         (Phase.SUCCEEDED, 35.0, None, "succeeded in 35s"),
         (Phase.SUCCEEDED, None, None, "succeeded"),
         (Phase.FAILED, 95.0, Failure("T", "ODPS-1", "no table"), "failed after 1:35: ODPS-1: no table"),
+        (Phase.FAILED, 1.0, Failure("T", "ODPS-1", "ODPS-1:no table"), "failed after 1s: ODPS-1:no table"),
+        (Phase.FAILED, None, Failure("T", "ODPS-1", ""), "failed: ODPS-1"),
         (Phase.FAILED, None, None, "failed"),
         (Phase.CANCELLED, 1.0, None, "was cancelled after 1s"),
         (Phase.LOST, None, None, "is lost: the service forgot it and never said how it ended"),

@@ -98,7 +98,7 @@ def test_what_a_head_says() -> None:
     assert lines(waiting, width=100) == [
         "warehouse/analytics/i1  waiting  attempt 2  queued_too_long  3 in the queue of 12"
     ]
-    assert lines(shown(failed("i2")))[1] == "  ODPS-0130131 Table not found"
+    assert lines(shown(failed("i2")))[1] == "  ODPS-0130131: Table not found"
 
 
 def test_elapsed_time_of_a_stage() -> None:

@@ -54,7 +54,7 @@ def test_cells() -> None:
         "failed",
         "50%",
         "warehouse/analytics/c",
-        "ODPS-0130131 no table",
+        "ODPS-0130131: no table",
     ]
     assert cells(shown(track("a", verdicts=frozenset({Verdict.LATE}))), NOON)[6].plain == "late"
     for name in HOSTILE:

@@ -85,7 +85,7 @@ async def test_it_is_always_current() -> None:
     async with top(track("a"), track("b")) as (desk, screen, pilot, _):
         desk.happen(moved(track("a"), failed("a")), tracks=[failed("a")])
         await until(pilot, lambda: "1 failed" in text(screen, "#head"))
-        assert str(screen._table.get_cell("warehouse/analytics/a", "WHY")) == "ODPS-0130131 Table not found"
+        assert str(screen._table.get_cell("warehouse/analytics/a", "WHY")) == "ODPS-0130131: Table not found"
 
 
 @pytest.mark.asyncio
