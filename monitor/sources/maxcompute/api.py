@@ -42,7 +42,9 @@ class Api:
 
         def request() -> Request:
             stamp = self._clock.stamp()
-            headers = signer.headers(call.method, resource, stamp, content_type=call.content_type, v4=v4)
+            headers = signer.headers(
+                call.method, resource, stamp, content_type=call.content_type, more=call.headers, v4=v4
+            )
             return Request(call.method, url, headers, call.body)
 
         def answer(reply: Reply) -> T:

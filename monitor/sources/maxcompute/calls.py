@@ -9,9 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from monitor.core.model import InstanceKey
-from monitor.core.text import clip
 from monitor.sources.base import Reason, SourceError
-from monitor.sources.maxcompute.documents import is_instance_id
+from monitor.sources.maxcompute.documents import split_id
 from monitor.sources.maxcompute.signing import Params, Query, query
 
 _PAGE_SIZE = "1000"
@@ -30,6 +29,7 @@ class Call(Struct, frozen=True, gc=False):
     method: str = "GET"
     content_type: str = ""
     body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # besides those that every request carries; names in lower case
 
 
 class _Project(Struct, frozen=True):
@@ -106,6 +106,22 @@ class Calls:
         project = self._project(key.project)
         return self._instance("steps", project, key, project.steps)
 
+    def query(self, key: InstanceKey, task: str, number: str) -> Call:
+        """How a query of a session stands, and its result."""
+        words = _words(key.project, ("info", ""), ("taskname", task), ("key", f"result_{number}"))
+        return self._instance("inspect", self._project(key.project), key, words)
+
+    def connection(self, project: str, quota: str | None) -> Call:
+        """How to reach the query acceleration (MCQA v2) of a project."""
+        self._project(project)
+        words = _words(project, ("project", project), *((("quota", quota),) if quota else ()))
+        return Call("inspect", "/connection/mcqa", "/connection/mcqa", words)
+
+    def quota(self, project: str, quota: str) -> Call:
+        """The same where the service tells it of the quota instead, in a header."""
+        words = _words(project, ("project", project), ("version", "wlm"))
+        return Call("inspect", f"/quotas/{quota}", f"/quotas/{quote(quota, safe='')}", words)
+
     def stop(self, key: InstanceKey) -> Call:
         """End it."""
         project = self._project(key.project)
@@ -139,9 +155,11 @@ class Calls:
         return Call(operation, project.path + what, project.quoted + what, words)
 
     def _instance(self, operation: str, project: _Project, key: InstanceKey, words: Query) -> Call:
-        if not is_instance_id(key.id):
-            raise SourceError(Reason.NOT_FOUND, f"{self._source}: {clip(key.id, 80)!r} cannot be an id of an instance")
-        tail = "/instances/" + key.id
+        try:
+            instance, _ = split_id(key.id)
+        except ValueError as error:
+            raise SourceError(Reason.NOT_FOUND, f"{self._source}: {error}") from None
+        tail = "/instances/" + instance
         return Call(operation, project.path + tail, project.quoted + tail, words)
 
     def _project(self, name: str) -> _Project:

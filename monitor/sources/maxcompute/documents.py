@@ -81,6 +81,17 @@ def is_instance_id(text: str) -> bool:
     return (text.isalnum() and text.isascii() and len(text) <= _LONGEST_ID) or _ID.fullmatch(text) is not None
 
 
+def split_id(text: str) -> tuple[str, str]:
+    """The two parts of the id in a key: the instance, and the number of a query within it, empty as a rule.
+
+    All queries of a session (MCQA v1) run in one instance: `SESSION:3` is the third of them. Raises ValueError.
+    """
+    instance, colon, number = text.partition(":")
+    if not is_instance_id(instance) or (colon and not _COUNT.fullmatch(number)):
+        raise ValueError(f"{clip(text, 80)!r} cannot be an id of an instance")
+    return instance, number
+
+
 def read_task_status(body: bytes) -> TaskStatus:
     """`?taskstatus`, and the plain status, which has no tasks."""
     root = parse(body, "Instance")
@@ -207,6 +218,36 @@ def read_token(body: bytes) -> str:
     if not token:
         raise malformed("the answer holds no token")
     return token
+
+
+class _Connection(Struct, rename="camel"):
+    conn_info: str = ""
+
+
+def read_connection(body: bytes) -> str:
+    """What the query acceleration (MCQA v2) wants to hear in a header; empty if nothing."""
+    try:
+        text = msgspec.json.decode(body, type=_Connection).conn_info
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise malformed("the answer about the connection is no JSON object with connInfo") from None
+    return text if text.isprintable() and text.isascii() else ""
+
+
+class QueryState(Struct, frozen=True, gc=False, rename="camel"):
+    """`?info&key=result_N`: how a query of a session (MCQA v1) stands. Of a failed one `result` says why."""
+
+    status: int = -1
+    result: str | None = None
+
+
+def read_query(body: bytes) -> QueryState | None:
+    """None where the session does not know the query: its answer is empty."""
+    if not body.strip():
+        return None
+    try:
+        return msgspec.json.decode(body, type=QueryState)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise malformed("the answer about the query is no JSON object with its status") from None
 
 
 class _JsonError(Struct, rename="pascal"):

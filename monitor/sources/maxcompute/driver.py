@@ -15,13 +15,15 @@ from monitor.sources.budget import Budget
 from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import Transport
+from monitor.sources.maxcompute.acceleration import Routes
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Calls
-from monitor.sources.maxcompute.documents import read_results
+from monitor.sources.maxcompute.documents import read_results, split_id
 from monitor.sources.maxcompute.inspections import Inspections
 from monitor.sources.maxcompute.listings import Listings
 from monitor.sources.maxcompute.names import Names
 from monitor.sources.maxcompute.pages import Pages
+from monitor.sources.maxcompute.queries import Queries
 from monitor.sources.maxcompute.section import EVERY_JOB, MaxComputeSection
 from monitor.sources.maxcompute.signing import Account, Signer
 from monitor.sources.maxcompute.words import Vocabulary
@@ -99,16 +101,22 @@ class MaxComputeSource:
             section.name, api=api, calls=calls, words=words, names=self._names, now=now, clock=service_clock
         )
         self._workflows = Workflows()
+        self._routes = Routes(api=api, calls=calls, quota=section.mcqa_quota)
+        self._queries = Queries(api=api, calls=calls, now=now)
         self._inspections = Inspections(
-            section.name, api=api, calls=calls, words=words, workflows=self._workflows, now=now, clock=service_clock
+            section.name,
+            api=self._routes,
+            queries=self._queries,
+            calls=calls,
+            words=words,
+            workflows=self._workflows,
+            now=now,
+            clock=service_clock,
         )
         self._pages = Pages(
-            section.name,
-            section.endpoint,
+            section,
             api=api,
             calls=calls,
-            region=section.region,
-            host=section.logview_host,
             token=lambda: credentials.account.bearer_token,
         )
 
@@ -135,7 +143,11 @@ class MaxComputeSource:
 
     async def stop(self, key: InstanceKey) -> None:
         """Ask the service to end it; CONFLICT if it had already ended."""
-        await self._api.ask(self._calls.stop(key), Priority.WATCHED, lambda _reply: None)
+        call = self._calls.stop(key)
+        if split_id(key.id)[1]:
+            text = f"{self.name}: a query of a session cannot be stopped alone: stop the session, with all its queries"
+            raise NotOfferedError(text)
+        await self._routes.ask(call, Priority.WATCHED, lambda _reply: None)
 
     async def restart(self, key: InstanceKey) -> None:
         """NotOfferedError: this service has no such request."""
@@ -150,9 +162,12 @@ class MaxComputeSource:
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         """The result text of each task, by task name; of a failed one it is the failure text."""
-        return await self._api.ask(self._calls.results(key), Priority.WATCHED, lambda reply: read_results(reply.body))
+        call = self._calls.results(key)
+        if split_id(key.id)[1]:
+            return await self._queries.results(key)
+        return await self._routes.ask(call, Priority.WATCHED, lambda reply: read_results(reply.body))
 
-    async def logview(self, key: InstanceKey, hours: int) -> str:
+    async def logview(self, key: InstanceKey, hours: int | None) -> str:
         """A fresh address of the service's own page about it; may hold a token."""
         return await self._pages.address(key, hours)
 

@@ -18,22 +18,23 @@ from monitor.core.text import clip
 from monitor.sources.base import Detail, Priority, Reason, SourceError
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
-from monitor.sources.maxcompute.api import Api
+from monitor.sources.maxcompute.acceleration import Routes
 from monitor.sources.maxcompute.calls import Calls
 from monitor.sources.maxcompute.documents import (
     LONGEST_NAME,
     Progress,
     Step,
     TaskRow,
-    is_instance_id,
     read_progress,
     read_results,
     read_steps,
     read_task_status,
+    split_id,
 )
 from monitor.sources.maxcompute.failures import read_failure, unread_failure
 from monitor.sources.maxcompute.markup import malformed
 from monitor.sources.maxcompute.memory import Memory
+from monitor.sources.maxcompute.queries import Queries
 from monitor.sources.maxcompute.words import TERMINATED, Vocabulary, decide
 from monitor.sources.maxcompute.workflows import Workflows, step_failure
 from monitor.sources.unknown import LONGEST_WORD
@@ -60,7 +61,8 @@ class Inspections:
         self,
         source: str,
         *,
-        api: Api,
+        api: Routes,
+        queries: Queries,
         calls: Calls,
         words: Vocabulary,
         workflows: Workflows,
@@ -69,6 +71,7 @@ class Inspections:
     ) -> None:
         self._source = source
         self._api = api
+        self._queries = queries
         self._calls = calls
         self._words = words
         self._workflows = workflows
@@ -83,8 +86,12 @@ class Inspections:
 
     async def _inspect(self, key: InstanceKey, want: Detail, priority: Priority, above: tuple[str, ...]) -> Seen | Gone:
         """`above` are the ids of the workflows for whose sake it is asked about."""
-        if not is_instance_id(key.id):
+        try:
+            _, query = split_id(key.id)
+        except ValueError:
             return Gone(key, self._now())
+        if query:
+            return await self._queries.inspect(key, priority)
         try:
             standing = await self._standing(key, priority)
         except RefusedError as error:
@@ -220,7 +227,7 @@ class Inspections:
         told = read_task_status(reply.body)
         if not told.status:
             raise malformed("the answer holds no <Status>")
-        return self._stand(key, told.status, rows, reply)
+        return self._stand(key, told.status, rows or told.tasks, reply)
 
     def _read_progress(self, key: InstanceKey, task: str, reply: Reply) -> Progress:
         progress = self._progresses.read((key.project, key.id, task), (reply.body,), lambda: read_progress(reply.body))

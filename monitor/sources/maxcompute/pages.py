@@ -1,6 +1,6 @@
 """Addresses of the service's own page about an instance (LogView, and its successor).
 
-The old page wants a token in its address; the new one a browser that is logged in, and a region.
+The old page (v1) wants a token in its address; the new one (v2) a browser that is logged in, and a region.
 """
 
 from collections.abc import Callable
@@ -12,48 +12,53 @@ from monitor.sources.base import Priority, Reason, SourceError
 from monitor.sources.http import RefusedError
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Calls
-from monitor.sources.maxcompute.documents import read_token
+from monitor.sources.maxcompute.documents import read_token, split_id
+from monitor.sources.maxcompute.section import MaxComputeSection
+
+CONSOLE = "https://maxcompute.console.aliyun.com"  # where v2 is, if it is wanted and the service does not say
 
 
 class Pages:
-    """Makes addresses. `token` is the account's own where it is a bearer token: then none is asked for."""
+    """Makes addresses, of the page that `section` asks for. `token` is the account's own where it is a bearer token:
+    then none is asked for."""
 
     def __init__(
         self,
-        source: str,
-        endpoint: str,
+        section: MaxComputeSection,
         *,
         api: Api,
         calls: Calls,
-        region: str | None,
-        host: str | None,
         token: Callable[[], Secret | None],
     ) -> None:
-        self._source = source
-        self._endpoint = endpoint
+        self._source = section.name
+        self._endpoint = section.endpoint
+        self._version = section.logview_version
+        self._hours = section.logview_hours
         self._api = api
         self._calls = calls
-        self._region = region
+        self._region = section.region
         self._token = token
-        self._old_host = host
-        self._new_host: str | None = None  # not asked yet; empty: the service has none
+        self._old_host = section.logview_host
+        self._new_host = section.console_host  # None: not asked yet; empty: the service has none
 
-    async def address(self, key: InstanceKey, hours: int) -> str:
+    async def address(self, key: InstanceKey, hours: int | None) -> str:
         """A fresh address. It may hold a token: whoever has it can read the instance for so many hours."""
-        where = f"h={quote(self._endpoint, safe='')}&p={quote(key.project, safe='')}&i={quote(key.id, safe='')}"
-        if self._region is not None:
+        self._calls.status(key)  # refuses what is no instance of ours
+        instance, query = split_id(key.id)
+        where = f"h={quote(self._endpoint, safe='')}&p={quote(key.project, safe='')}&i={quote(instance, safe='')}"
+        which = f"&subQuery={query}" if query else ""
+        if self._region is not None and self._version != "v1":
             if self._new_host is None:
-                self._new_host = await self._host("webconsole")
+                self._new_host = await self._host("webconsole") or (CONSOLE if self._version == "v2" else "")
             if self._new_host:
-                self._calls.status(key)  # refuses what is no instance of ours
-                return f"{self._new_host}/{quote(self._region, safe='')}/job-insights?{where}"
-        token = await self._fresh_token(key, hours)
+                return f"{self._new_host}/{quote(self._region, safe='')}/job-insights?{where}{which}"
+        token = await self._fresh_token(key, hours or self._hours)
         if self._old_host is None:
             self._old_host = await self._host("logview") or None
         if self._old_host is None:
             text = f"{self._source}: the service names no LogView host: set `logview_host` of this source"
             raise SourceError(Reason.REJECTED, text)
-        return f"{self._old_host}/logview/?{where}&token={quote(token, safe='')}"
+        return f"{self._old_host}/logview/?{where}&token={quote(token, safe='')}{which}"
 
     async def _fresh_token(self, key: InstanceKey, hours: int) -> str:
         call = self._calls.token(key, hours)

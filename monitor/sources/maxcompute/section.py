@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from monitor.section import Secret, Section
 from monitor.sources.section import Endpoint, HeaderSecret, Names, Pattern, SourceSection
@@ -51,7 +51,11 @@ class MaxComputeSection(SourceSection):
     app_access_id: HeaderSecret | None = None
     app_access_key: Secret | None = None
     discover: Annotated[Discover | None, BeforeValidator(_discover)] = Discover()  # false in the file: None here
-    logview_host: Endpoint | None = None
+    logview_version: Literal["v1", "v2"] | None = None  # None: v2 where the service has it and the region is known
+    logview_host: Endpoint | None = None  # of v1; None: asked of the service
+    console_host: Endpoint | None = None  # of v2; None: asked of the service
+    logview_hours: int = Field(default=1, ge=1, le=168)
+    mcqa_quota: str | None = None  # of query acceleration, where the service does not choose one by itself
 
     @model_validator(mode="after")
     def _credentials(self) -> "MaxComputeSection":
@@ -62,4 +66,6 @@ class MaxComputeSection(SourceSection):
             raise ValueError("no credentials: give access_id and access_key, or a bearer_token")
         if (self.app_access_id is None) is not (self.app_access_key is None):
             raise ValueError("app_access_id and app_access_key come together: give both or neither")
+        if self.logview_version == "v2" and self.region is None:
+            raise ValueError("logview_version v2 needs the region: its addresses hold it")
         return self

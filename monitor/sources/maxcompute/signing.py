@@ -71,11 +71,8 @@ class Signer:
         self._app = account.app_access_id.reveal() if account.app_access_id else ""
         self._app_key = _prepare(account.app_access_key.reveal().encode() if account.app_access_key else b"")
         self._signs = account.bearer_token is None
-        self._lines = "".join(
-            f"{name}:{value}\n"
-            for name, value in sorted((name.lower(), value) for name, value in common.items())
-            if name.startswith("x-odps-")
-        )
+        self._signed = {name.lower(): value for name, value in common.items() if name.lower().startswith("x-odps-")}
+        self._lines = _lines(self._signed)
         self._tokens: dict[str, str] = {}
         if account.sts_token:
             self._tokens["authorization-sts-token"] = account.sts_token.reveal()
@@ -90,15 +87,24 @@ class Signer:
         return self._signs and self._region is not None
 
     def headers(
-        self, method: str, resource: str, stamp: Stamp, *, content_type: str = "", v4: bool = False
+        self,
+        method: str,
+        resource: str,
+        stamp: Stamp,
+        *,
+        content_type: str = "",
+        more: Params = (),
+        v4: bool = False,
     ) -> dict[str, str]:
-        """The other headers of a request for `resource`: the path below the endpoint and the query, as signed."""
-        headers = {"Date": stamp.date, **self._tokens}
+        """The other headers of a request for `resource`: the path below the endpoint and the query, as signed. `more`
+        are headers of this request alone, with names in lower case."""
+        headers = {"Date": stamp.date, **self._tokens, **dict(more)}
         if content_type:
             headers["Content-Type"] = content_type
         if self._signs:
             # The empty line is Content-MD5, which we do not send.
-            canonical = f"{method}\n\n{content_type}\n{stamp.date}\n{self._lines}{resource}"
+            lines = _lines(self._signed | dict(more)) if more else self._lines
+            canonical = f"{method}\n\n{content_type}\n{stamp.date}\n{lines}{resource}"
             headers["Authorization"] = authorization = self._authorization(canonical, stamp.day if v4 else "")
             if self._app:
                 headers["application-authentication"] = self._application(authorization)
@@ -120,6 +126,10 @@ class Signer:
     def _application(self, authorization: str) -> str:
         signature = _sign(self._app_key, authorization)
         return f"account_provider:aliyun,signature_method:hmac-sha1,access_id:{self._app},signature:{signature}"
+
+
+def _lines(signed: Mapping[str, str]) -> str:
+    return "".join(f"{name}:{value}\n" for name, value in sorted(signed.items()) if name.startswith("x-odps-"))
 
 
 def _prepare(key: bytes) -> hmac.HMAC:

@@ -11,18 +11,22 @@ from hypothesis import strategies as st
 from monitor.core.model import Stage
 from monitor.sources.base import Reason, SourceError
 from monitor.sources.maxcompute.documents import (
+    QueryState,
     Row,
     TaskRow,
     is_instance_id,
+    read_connection,
     read_error,
     read_job_name,
     read_listing,
     read_progress,
+    read_query,
     read_queueing,
     read_results,
     read_steps,
     read_task_status,
     read_token,
+    split_id,
 )
 from tests.sources.scripted import instance, queueing, results, rows, stages, task
 
@@ -257,3 +261,32 @@ def test_no_steps_are_no_workflow(body: bytes) -> None:
     """One that has begun has at least the step that the service does itself."""
     assert read_steps(body) is None
     assert read_steps(b'<X><Actions><Action NodeType="Local"/></Actions></X>'.replace(b"X>", b"Xinstance>")) == ()
+
+
+@pytest.mark.parametrize(("text", "parts"), [("a1", ("a1", "")), ("a1_mcqa", ("a1_mcqa", "")), ("a1:20", ("a1", "20"))])
+def test_ids_of_queries_within_a_session(text: str, parts: tuple[str, str]) -> None:
+    """The instance, and the number of the query."""
+    assert split_id(text) == parts
+
+
+@pytest.mark.parametrize("text", ["", ":1", "a1:", "a1:x", "a/b", "a1:1:2", "a1:-1"])
+def test_what_cannot_be_an_id(text: str) -> None:
+    """It is named."""
+    with pytest.raises(ValueError, match="cannot be an id"):
+        split_id(text)
+
+
+def test_a_connection_is_a_header() -> None:
+    """What could not be one is left out."""
+    assert read_connection(b'{"connInfo":"made-up","quotaType":"FUXI_VW"}') == "made-up"
+    assert read_connection(b"{}") == read_connection(b'{"connInfo":"two\\nlines"}') == ""
+    with pytest.raises(SourceError):
+        read_connection(b"<html>")
+
+
+def test_how_a_query_stands() -> None:
+    """An empty answer tells nothing; a result may be null."""
+    assert read_query(b" ") is None
+    assert read_query(b'{"status":5,"result":null,"subQueryId":3}') == QueryState(5, None)
+    with pytest.raises(SourceError):
+        read_query(b"busy")

@@ -104,6 +104,46 @@ async def test_a_passing_trouble_is_not_remembered() -> None:
         assert (await source.logview(KEY, 24)).startswith("http://logview.example.test/")
 
 
+@pytest.mark.asyncio
+async def test_the_older_page_where_it_is_wanted() -> None:
+    """Though the region is known and the service has the newer one: it is not even asked."""
+    async with serving() as service, watching(service, region="cn-hangzhou", logview_version="v1") as source:
+        service.on("/logview/host", HOST)
+        service.on("/authorization", TOKEN)
+        assert (await source.logview(KEY, 24)).startswith("http://logview.example.test/logview/?")
+    assert not service.asked_for("/webconsole/host")
+
+
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [
+        ({}, "https://maxcompute.console.aliyun.com"),
+        ({"console_host": "https://console.example.test"}, "https://console.example.test"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_the_newer_page_where_it_is_wanted(more: dict[str, str], host: str) -> None:
+    """Though the service does not say where it is; of a query of a session its own part of the page."""
+    key = InstanceKey(KEY.source, KEY.project, f"{KEY.id}:7")
+    async with serving() as service, watching(service, region="cn-x", logview_version="v2", **more) as source:
+        address = await source.logview(key, None)
+    parts = urlsplit(address)
+    assert address.startswith(f"{host}/cn-x/job-insights?")
+    assert parse_qs(parts.query) == {"h": [service.endpoint], "p": [KEY.project], "i": [KEY.id], "subQuery": ["7"]}
+    assert len(service.asked) == (0 if more else 1)
+
+
+@pytest.mark.asyncio
+async def test_for_how_many_hours() -> None:
+    """As many as the section says, one if it says nothing, unless somebody asks for another number."""
+    for section, hours, expected in (({}, None, 1), ({"logview_hours": 12}, None, 12), ({"logview_hours": 12}, 3, 3)):
+        async with serving() as service, watching(service, **section) as source:
+            service.on("/logview/host", HOST)
+            service.on("/authorization", TOKEN)
+            await source.logview(KEY, hours)
+        assert f'"expires_in_hours":{expected},'.encode() in service.asked_for("/authorization")[0].body
+
+
 @pytest.mark.parametrize("region", [None, "cn-hangzhou"])
 @pytest.mark.asyncio
 async def test_an_address_is_made_of_known_parts_only(region: str | None) -> None:

@@ -86,3 +86,12 @@ def test_no_secret_is_printed() -> None:
     read = section(ENDPOINT, sts_token="made-up-sts-token")
     for text in (repr(read), str(read), read.model_dump_json()):
         assert "made-up" not in text
+
+
+def test_choices_of_logview() -> None:
+    """The newer page needs the region; a token lives for an hour, and for a week at most."""
+    read = section(ENDPOINT)
+    assert (read.logview_version, read.logview_hours) == (None, 1)
+    assert "needs the region" in faults(logview_version="v2")
+    assert "less than or equal to 168" in faults(logview_hours=169)
+    assert section(ENDPOINT, logview_version="v2", region="cn-hangzhou").logview_version == "v2"

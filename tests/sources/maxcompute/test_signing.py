@@ -230,3 +230,13 @@ def test_what_must_not_be_told() -> None:
     whole = account(sts_token="made-up-sts", app_access_id="appId", app_access_key="made-up-app")
     assert set(whole.secrets()) == {KEY, "made-up-sts", "made-up-app"}
     assert not any(secret in repr(whole) for secret in whole.secrets())
+
+
+def test_headers_of_one_request_are_signed_among_the_others() -> None:
+    """In the order of their names, and only in that request; what is not the service's own is sent and not signed."""
+    both, one = Signer(account(), {**COMMON, "x-odps-mcqa-conn": "c"}), Signer(account(), COMMON)
+    resource = "/mcqa/projects/p/instances/i?curr_project=p"
+    told = one.headers("GET", resource, STAMP, more=(("x-odps-mcqa-conn", "c"), ("x-trace", "t")))
+    assert (told["x-odps-mcqa-conn"], told["x-trace"]) == ("c", "t")
+    assert told["Authorization"] == both.headers("GET", resource, STAMP)["Authorization"]
+    assert one.headers("GET", resource, STAMP)["Authorization"] != told["Authorization"]
