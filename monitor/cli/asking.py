@@ -72,7 +72,9 @@ def _page(it: Instance) -> Iterator[str]:
         for stage in task.stages:
             done = f"{stage.percent}%" if stage.percent is not None else plain(stage.status or "")
             backups = f" (+{stage.backups} backups)" if stage.backups else ""
-            yield f"    {plain(stage.name):<28} {stage.running}/{stage.terminated}/{stage.total}{backups} {done}"
+            troubles = ((stage.failed, "failed"), (stage.retries, "retried"))
+            told = "".join(f", {count} {what}" for count, what in troubles if count)
+            yield f"    {plain(stage.name):<28} {stage.running}/{stage.terminated}/{stage.total}{backups} {done}{told}"
     if failure := it.failure:
         yield f"  failed in {plain(failure.task)}: {plain(failure.code)} ({failure.category})"
         yield f"    {plain(failure.message)}"

@@ -45,7 +45,7 @@ def watch_instances(url: str, filters: Mapping[str, str], *, order: str | None, 
             async for news in coming:
                 changed = mirror.take(news, now())
                 if isinstance(news, Snapshot | Back):
-                    mirror.ask_sources(await daemon.sources())
+                    await mirror.ask_sources(daemon.sources)
                 if not drawing:
                     say_whether_connected(news)
                     known = [mirror.instances[key] for key in changed & mirror.instances.keys()]

@@ -9,6 +9,7 @@ from typing import NoReturn
 from monitor.cli.asking import ask, print_json
 from monitor.cli.exits import FAILED, TIMED_OUT, stop_with
 from monitor.client import Away, Back, News, Outcome, Stagewatch
+from monitor.client.endings import Status
 from monitor.client.words import ending
 from monitor.core.text import plain
 
@@ -31,7 +32,7 @@ async def follow(
     *,
     seconds: float | None,
     detail: bool,
-    status: Callable[[News], None],
+    status: Status,
     ended: Callable[[Outcome], None],
 ) -> list[Outcome]:
     """Everybody's outcome, told as it comes; past the deadline the process ends with 124."""

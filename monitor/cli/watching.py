@@ -8,7 +8,7 @@ from rich.text import Text
 from monitor.cli.asking import ask, print_json
 from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import finish, follow, say_whether_connected, told
-from monitor.client import Instance, News, Outcome, Stagewatch, Wanted
+from monitor.client import Back, Instance, News, Outcome, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.core.progress import format_stages
 from monitor.core.text import plain
@@ -36,11 +36,13 @@ async def _draw(daemon: Stagewatch, keys: Sequence[str], seconds: float | None) 
     mirror = Mirror(Wanted(key=frozenset(states)), states.values())
     spans = Spans()
 
-    def take(news: News) -> None:
+    async def take(news: News) -> None:
         for key in mirror.take(news, now()):
             if one := mirror.instances.get(key):  # one that a daemon forgot stays on the screen as it was
                 states[key] = one
                 spans.look(one, now())
+        if isinstance(news, Snapshot | Back):
+            await mirror.ask_sources(daemon.sources)
 
     def lines(width: int, height: int) -> list[Text]:
         at = now()

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from monitor.client.alerts import Alert
 from monitor.client.differences import changes, gone, inferred
-from monitor.client.endings import endings
+from monitor.client.endings import Status, endings
 from monitor.client.errors import ClientError
-from monitor.client.feed import PATIENCE, Away, Event, Feed, News, Snapshot
+from monitor.client.feed import PATIENCE, Away, Event, Feed, Snapshot
 from monitor.client.model import Instance, Outcome, Projects
 from monitor.client.sending import Ingested
 from monitor.client.transport import Transport
@@ -129,19 +129,19 @@ class Stagewatch:
         key: str,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - what waiting functions call it everywhere
-        status: Callable[[News], None] | None = None,
+        status: Status | None = None,
     ) -> Outcome:
         """How it ended, as soon as it has: succeeded, failed, cancelled, or lost. At once if it is over already.
 
         It misses nothing: over a restart of the daemon it goes on, and a daemon that kept nothing is asked to watch
         the instance again. `timeout` is in seconds; TimeoutError says that it is over. `status` hears of everything
-        that the feed tells meanwhile, `Away` and `Back` among it.
+        that the feed tells meanwhile, `Away` and `Back` among it; it may be async.
         """
         async with asyncio.timeout(timeout):
             return await anext(self.outcomes([key], status=status))
 
     def outcomes(
-        self, keys: Iterable[str], *, detail: bool = False, status: Callable[[News], None] | None = None
+        self, keys: Iterable[str], *, detail: bool = False, status: Status | None = None
     ) -> AsyncGenerator[Outcome, None]:
         """Wait for several: each one's outcome as it comes, those that are over already first. See `wait`.
 

@@ -1,9 +1,9 @@
 """How instances end: waits for many at once, across everything that may happen to the daemon meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from monitor.client.errors import ClientError
 from monitor.client.feed import PAUSES, Event, Feed, News, Snapshot
@@ -11,6 +11,7 @@ from monitor.client.model import Instance, Outcome
 from monitor.client.wanted import Wanted
 from monitor.core.model import Phase
 
+Status: TypeAlias = Callable[[News], Awaitable[None] | None]  # hears of everything that the feed tells; may be async
 KEYS_A_FRAME = 500  # a daemon reads frames of up to 64 KiB: beyond this everything is subscribed to
 TEXT_AFTER = 10.0  # seconds that the text of a failure may come after the failure
 
@@ -32,7 +33,7 @@ class Daemon(Protocol):
 
 
 async def endings(
-    daemon: Daemon, keys: Iterable[str], *, detail: bool = False, status: Callable[[News], None] | None = None
+    daemon: Daemon, keys: Iterable[str], *, detail: bool = False, status: Status | None = None
 ) -> AsyncGenerator[Outcome, None]:
     """Each one's outcome as it comes. `status` hears of everything else that the feed tells."""
     waiting: set[str] = set()
@@ -51,8 +52,8 @@ async def endings(
     wanted = Wanted(key=frozenset(waiting) if few else frozenset())
     async with aclosing(daemon.feed(wanted, detail=detail and few).news()) as news:
         async for heard in news:
-            if status is not None:
-                status(heard)
+            if status is not None and (told := status(heard)) is not None:
+                await told
             for one in await _states(daemon, heard, waiting):
                 if one.is_over and one.key in waiting:
                     waiting.discard(one.key)

@@ -1,8 +1,10 @@
 """What a screen knows of the daemon's instances, kept up to date by the feed's news."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 
+from monitor.client.errors import ClientError
 from monitor.client.feed import Away, Back, Event, News, Snapshot
 from monitor.client.model import Instance, Projects
 from monitor.client.wanted import Wanted
@@ -48,9 +50,15 @@ class Mirror:
         place = event.details["source"], event.details["project"]
         if event.details["up"]:
             self.silent.pop(place, None)
-        else:
+        elif self._wanted.covers(*place):
             self.silent[place] = event.details["detail"] or event.details["reason"]
 
-    def ask_sources(self, projects: Projects) -> None:
-        """Take over how the projects stand: news tell only of changes."""
-        self.silent = {(it.source, it.project): it.detail or it.reason or "" for it in projects.sources if not it.up}
+    async def ask_sources(self, ask: Callable[[], Awaitable[Projects]]) -> None:
+        """Take over how the projects stand, behind a snapshot or a return: news tell only of changes."""
+        with suppress(ClientError):  # it has gone away again: the next news say so
+            projects = await ask()
+            self.silent = {
+                (it.source, it.project): it.detail or it.reason or ""
+                for it in projects.sources
+                if not it.up and self._wanted.covers(it.source, it.project)
+            }

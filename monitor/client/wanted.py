@@ -33,6 +33,14 @@ class Wanted(Struct, frozen=True, gc=False, kw_only=True):
         words = {name: sorted(getattr(self, name)) for name in ("source", "project", "phase", "owner", "key")}
         return {name: value for name, value in {**words, "q": self.q}.items() if value}
 
+    def covers(self, source: str, project: str) -> bool:
+        """Whether instances of this project can match."""
+        return (
+            (not self.source or source in self.source)
+            and (not self.project or project in self.project)
+            and (not self.key or any(key.startswith(f"{source}/{project}/") for key in self.key))
+        )
+
     def matches(self, one: Instance) -> bool:
         """Whether all fields that are set agree."""
         return (

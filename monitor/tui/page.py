@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from monitor.client import ClientError, Instance, Stagewatch, Wanted
+from monitor.client import Back, ClientError, Instance, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.core.text import plain
 from monitor.tui.bars import Spans, draw
@@ -80,6 +80,8 @@ class Page(Screen[None]):
                     if one is not None:
                         self._newest = one
                         self._spans.look(one, self._now())
+                    if isinstance(news, Snapshot | Back):
+                        await self._mirror.ask_sources(self._daemon.sources)
         except ClientError as error:
             self._give_up(error)
 

@@ -86,7 +86,7 @@ class Top(App[None]):
                 async for news in coming:
                     self._mirror.take(news, self._now())
                     if isinstance(news, Snapshot | Back):
-                        self._mirror.ask_sources(await self._daemon.sources())
+                        await self._mirror.ask_sources(self._daemon.sources)
                         self._draw()
         except ClientError as error:
             self._give_up(error)

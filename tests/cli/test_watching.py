@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 from monitor.client import Progress
+from monitor.core.health import Health
 from monitor.core.model import Phase, Stage, Task, Track
 from tests.cli.terminal import terminal
 from tests.cli.test_asking import asked
@@ -70,6 +71,17 @@ async def test_a_restart_is_shown() -> None:
                 await subscribed(again)
                 again.happen(moved(staged("i1", 7), done), tracks=[done])
                 assert (await shown.until(lambda text: "exit=" in text))[-1] == "exit=0"
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_does_not_answer() -> None:
+    """What the daemon cannot ask about is not shown as fresh either."""
+    async with open_desk(staged("i1", 3)) as desk:
+        health = Health(failing_since=NOON, reason="timeout", detail="no answer from the service", down=True)
+        desk.sweep(health=health)
+        async with terminal("watch", "i1", url=desk.url) as shown:
+            lines = await shown.until(lambda text: "does not answer" in text)
+    assert lines[0].startswith("warehouse/analytics does not answer the daemon, shown as last seen: no answer")
 
 
 @pytest.mark.asyncio

@@ -3,9 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from monitor.client.errors import ClientError
 from monitor.client.feed import Away, Back, Event, Snapshot
 from monitor.client.mirror import Mirror
-from monitor.client.model import Instance
+from monitor.client.model import Instance, Project, Projects
 from monitor.client.wanted import Wanted
 from monitor.core.model import Phase
 from tests.client.test_model import shown
@@ -58,6 +61,35 @@ def test_silent_sources() -> None:
     assert mirror.silent == {("w", "p"): "timeout"}
     mirror.take(event("source", None, source="w", project="p", up=True, reason="", detail=""), NOON)
     assert mirror.silent == {}
+
+
+@pytest.mark.asyncio
+async def test_sources_are_asked_for() -> None:
+    """News tell only of changes; of other projects nothing is said, and a daemon that is gone again is no error."""
+
+    async def projects() -> Projects:
+        rows = [("w", "p", False, "timeout"), ("w", "q", True, None), ("other", "p", False, "denied")]
+        return Projects(
+            NOON,
+            tuple(
+                Project(
+                    source=source, project=project, up=up, swept_at=None, age_seconds=None, failing_since=None,
+                    reason=reason, detail=None, instances={},
+                )
+                for source, project, up, reason in rows
+            ),
+        )  # fmt: skip
+
+    async def nobody() -> Projects:
+        raise ClientError("unreachable", "gone")
+
+    mirror = Mirror(Wanted.of(key="w/p/1"))
+    await mirror.ask_sources(projects)
+    await mirror.ask_sources(nobody)
+    assert mirror.silent == {("w", "p"): "timeout"}
+    everything = Mirror()
+    await everything.ask_sources(projects)
+    assert everything.silent == {("w", "p"): "timeout", ("other", "p"): "denied"}
 
 
 def test_alerts_change_nothing() -> None:

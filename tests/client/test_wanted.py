@@ -45,3 +45,12 @@ def test_as_the_api_wants_it() -> None:
 def test_it_matches_as_the_daemon_does(asked: dict[str, str], expected: bool) -> None:
     """All fields that are set must agree."""
     assert Wanted.of(**asked).matches(shown(track(key("i1"), owner="Ann", name="daily report"))) is expected
+
+
+def test_projects_that_can_match() -> None:
+    """By source, project or key; an empty filter covers all."""
+    assert Wanted().covers("w", "p")
+    assert Wanted.of(key="w/p/1,x/y/2").covers("w", "p")
+    assert not Wanted.of(key="w/p/1").covers("w", "q")
+    assert not Wanted.of(project="p").covers("w", "q")
+    assert not Wanted.of(source="w").covers("x", "p")
