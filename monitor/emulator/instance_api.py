@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from monitor.emulator import documents, workers, xflow
+from monitor.emulator import documents, sessions, workers, xflow
 from monitor.emulator.documents import Moment
 from monitor.emulator.errors import ServiceError, bad_request
 from monitor.emulator.instances import Instance, Steps
@@ -48,11 +48,27 @@ class InstanceApi:
 
     async def get(self, request: web.Request, _caller: Caller) -> web.Response:
         """Whatever is asked of an instance."""
-        return await self._actions[action_of(request.query)](request, self._instance(request))
+        return await self._get(request, self._instance(request))
+
+    async def get_beside(self, request: web.Request, _caller: Caller) -> web.Response:
+        """The same of one that runs in the query acceleration (MCQA v2)."""
+        instance = self._instance(request, beside=True)
+        response = await self._get(request, instance)
+        response.headers[sessions.COOKIE] = f"cookie-of-{instance.id}"
+        return response
 
     async def put(self, request: web.Request, _caller: Caller) -> web.Response:
         """Stops an instance, or leaves a note with its task."""
-        instance = self._instance(request)
+        return await self._put(request, self._instance(request))
+
+    async def put_beside(self, request: web.Request, _caller: Caller) -> web.Response:
+        """The same of one that runs in the query acceleration (MCQA v2)."""
+        return await self._put(request, self._instance(request, beside=True))
+
+    async def _get(self, request: web.Request, instance: Instance) -> web.Response:
+        return await self._actions[action_of(request.query)](request, instance)
+
+    async def _put(self, request: web.Request, instance: Instance) -> web.Response:
         root = parse_document(await request.read())
         if "info" in request.query:
             return self._put_info(request, instance, root)
@@ -61,8 +77,13 @@ class InstanceApi:
         self._service.stop(instance)
         return web.Response()
 
-    def _instance(self, request: web.Request) -> Instance:
-        return self._service.require(request.match_info["project"], request.match_info["id"])
+    def _instance(self, request: web.Request, *, beside: bool = False) -> Instance:
+        project = request.match_info["project"]
+        if beside:
+            sessions.require_connection(request.headers, project)
+        instance = self._service.require(project, request.match_info["id"])
+        sessions.require_path(instance, beside=beside, ended=self._service.book.ended(instance))
+        return instance
 
     def _moment(self, instance: Instance) -> Moment:
         return Moment(instance, self._service.clock)
@@ -120,6 +141,8 @@ class InstanceApi:
     async def _info(self, request: web.Request, instance: Instance) -> web.Response:
         _require_task(request, instance)
         key = request.query.get("key", "")
+        if instance.queries is not None and (told := self._service.sessions.info(instance, key)) is not None:
+            return web.Response(text=told, content_type="text/plain")
         otherwise = '{"warnings":[]}' if key == "warnings" else ""
         return web.Response(text=instance.notes.get(key, otherwise), content_type="text/plain")
 
@@ -128,11 +151,15 @@ class InstanceApi:
         key = root.text_of("Key")
         if not key:
             raise bad_request("a note about a task is <Instance><Key>..</Key><Value>..</Value></Instance>")
-        if len(instance.notes) >= MAX_NOTES and key not in instance.notes:
-            raise bad_request(f"the task holds {MAX_NOTES} notes already")
-        instance.notes[key] = root.text_of("Value")
+        answer = '{"status":"ok","result":""}'
+        if instance.queries is not None and key == "query":
+            answer = self._service.sessions.query(instance, root.text_of("Value"))
+        else:
+            if len(instance.notes) >= MAX_NOTES and key not in instance.notes:
+                raise bad_request(f"the task holds {MAX_NOTES} notes already")
+            instance.notes[key] = root.text_of("Value")
         return web.Response(
-            text='{"status":"ok","result":""}',
+            text=answer,
             headers={"Location": f"{base_url(request)}{request.path}"},
         )
 

@@ -54,6 +54,8 @@ class Instance:
     hidden: bool = False
     notes: dict[str, str] = field(default_factory=dict)  # what `PUT ?info` left
     steps: Steps | None = None  # of a workflow
+    queries: "list[Instance] | None" = None  # of a session
+    accelerated: bool = False  # it runs beside the others
     quota_asked: float = -inf  # epoch seconds
     row: str = ""  # the unchanging part of its row in listings of live instances
     bell: asyncio.Event | None = None
@@ -84,10 +86,12 @@ class Book:
         self._ended: deque[Instance] = deque()
         self._ended_bytes = 0
 
-    def add(self, project: str, owner: str, job: Job, plan: Plan, result: Result = Result()) -> Instance:
-        """Takes a submission in."""
+    def add(
+        self, project: str, owner: str, job: Job, plan: Plan, result: Result = Result(), *, suffix: str = ""
+    ) -> Instance:
+        """Takes a submission in; its id ends with `suffix`."""
         now = self.clock.emulated()
-        instance = Instance(self._new_id(), next(self._numbers), project, owner, job, now, plan, result)
+        instance = Instance(self._new_id(suffix), next(self._numbers), project, owner, job, now, plan, result)
         self._all.setdefault(project, {})[instance.id] = instance
         self._live.setdefault(project, {})[instance.id] = instance
         self._expect_end(instance)
@@ -174,11 +178,11 @@ class Book:
         if instance.ends < inf:
             heappush(self._ends, (instance.ends, next(self._pushes), instance))
 
-    def _new_id(self) -> str:
+    def _new_id(self, suffix: str) -> str:
         date = id_date(self.clock.wall())
         while True:
             tail = "".join(self.chance.choices(_ID_LETTERS, k=self.chance.randint(6, 9)))
-            id_ = f"{date}g{tail}"
+            id_ = f"{date}g{tail}{suffix}"
             if self.find(id_) is None:
                 return id_
 

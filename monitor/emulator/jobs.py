@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from monitor.emulator.errors import bad_request
 from monitor.emulator.xmltext import Element, show
 
+SESSION = "SQLRT"  # the kind of task that stays and runs queries
 DEFAULT_PRIORITY = 9
 DEFAULT_QUOTA = "0@emulator"
 
@@ -31,7 +32,7 @@ class Job:
 
 
 def read_job(root: Element) -> Job:
-    """Takes an SQL job out of a submission. Raises ServiceError for what the emulator cannot run."""
+    """Takes the job of a query or of a session out of a submission. Raises ServiceError for what cannot be run here."""
     job = root.find("Job")
     tasks = job.find("Tasks") if job else None
     if root.name != "Instance" or job is None or tasks is None:
@@ -39,8 +40,8 @@ def read_job(root: Element) -> Job:
     if len(tasks.children) != 1:
         raise bad_request(f"the emulator runs jobs of one task, not of {len(tasks.children)}")
     task = tasks.children[0]
-    if task.name != "SQL":
-        raise bad_request(f"the emulator runs tasks of kind SQL, not {task.name}")
+    if task.name not in {"SQL", SESSION}:
+        raise bad_request(f"the emulator runs tasks of kind SQL and {SESSION}, not {task.name}")
     priority = job.text_of("Priority") or str(DEFAULT_PRIORITY)
     if not (priority.isascii() and priority.isdigit()):
         raise bad_request(f"Priority must be a whole number of 0 or more, not '{priority[:50]}'")

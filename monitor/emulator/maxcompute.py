@@ -9,7 +9,7 @@ from math import inf
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from monitor.emulator import documents
+from monitor.emulator import documents, sessions
 from monitor.emulator.clock import http_date
 from monitor.emulator.documents import Moment
 from monitor.emulator.errors import ServiceError, bad_request
@@ -43,6 +43,12 @@ def build_app(service: MaxCompute, interceptors: Sequence[Middleware] = ()) -> w
     one = routes.add_resource("/projects/{project}/instances/{id}", name="instance")
     one.add_route("GET", door.known(instance.get))
     one.add_route("PUT", door.known(instance.put))
+    beside = routes.add_resource(f"{sessions.PREFIX}/projects/{{project}}/instances", name="mcqa_instances")
+    beside.add_route("POST", door.known(api.submit_beside))
+    accelerated = routes.add_resource(f"{sessions.PREFIX}/projects/{{project}}/instances/{{id}}", name="mcqa_instance")
+    accelerated.add_route("GET", door.known(instance.get_beside))
+    accelerated.add_route("PUT", door.known(instance.put_beside))
+    routes.add_get(f"/connection{sessions.PREFIX}", door.known(api.connection), name="connection")
     routes.add_get("/projects/{project}/cachedinstances", door.known(api.list_live), name="cachedinstances")
     routes.add_post("/projects/{project}/authorization", door.known(api.authorize), name="authorization")
     routes.add_put("/projects/{project}/logs", door.known(api.take_logs), name="logs")
@@ -104,6 +110,22 @@ class ProjectApi:
         location = f"{base_url(request)}{request.path.rstrip('/')}/{instance.id}"
         return web.Response(status=201, headers={"Location": location}, content_type="text/plain", charset="utf-8")
 
+    async def submit_beside(self, request: web.Request, caller: Caller) -> web.Response:
+        """Takes in a job for the query acceleration (MCQA v2)."""
+        project = self._project(request)
+        sessions.require_connection(request.headers, project)
+        job = read_job(parse_document(await request.read()))
+        instance = self._service.submit(project, caller.owner, job, accelerated=True)
+        location = f"{base_url(request)}{request.path.rstrip('/')}/{instance.id}"
+        headers = {"Location": location, sessions.COOKIE: f"cookie-of-{instance.id}"}
+        return web.Response(status=201, headers=headers, content_type="text/plain", charset="utf-8")
+
+    async def connection(self, request: web.Request, _caller: Caller) -> web.Response:
+        """How to reach the query acceleration (MCQA v2) of a project."""
+        project = request.query.get("project", "")
+        self._service.require_project(project)
+        return web.json_response(sessions.connection(project, request.query.get("quota") or sessions.DEFAULT_QUOTA))
+
     async def list_all(self, request: web.Request, caller: Caller) -> web.Response:
         """All instances, newest first."""
         fits, wanted, project = self._filter(request, caller), _wanted(request), self._project(request)
@@ -163,7 +185,8 @@ class ProjectApi:
 
         def fits(instance: Instance) -> bool:
             return (
-                (not own or instance.owner == caller.owner)
+                not instance.accelerated
+                and (not own or instance.owner == caller.owner)
                 and (not job_name or instance.job.name == job_name)
                 and (not quota or instance.job.quota == quota)
                 and clock.wall_at(instance.submitted) < last

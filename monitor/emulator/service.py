@@ -10,10 +10,11 @@ from random import Random
 from monitor.emulator.clock import Clock
 from monitor.emulator.errors import ServiceError
 from monitor.emulator.instances import Book, Instance, Result, Steps
-from monitor.emulator.jobs import Job
+from monitor.emulator.jobs import SESSION, Job
 from monitor.emulator.plan import Outcome, Plan
 from monitor.emulator.requestlog import RequestLog
 from monitor.emulator.scenario import Recipe, play
+from monitor.emulator.sessions import SUFFIX, Sessions
 from monitor.emulator.sql.errors import SqlError
 from monitor.emulator.sqljobs import PENDING, SqlJobs
 from monitor.emulator.tokens import Tokens
@@ -56,9 +57,19 @@ class MaxCompute:
             )
         return instance
 
-    def submit(self, project: str, owner: str, job: Job) -> Instance:
-        """Takes in an SQL job and begins to run it."""
-        instance = self.book.add(project, owner, job, PENDING)
+    @property
+    def sessions(self) -> Sessions:
+        """The queries of all sessions."""
+        return Sessions(self.book, self.submit)
+
+    def submit(self, project: str, owner: str, job: Job, *, accelerated: bool = False) -> Instance:
+        """Takes in an SQL job and begins to run it, or a session, which waits for queries."""
+        if job.kind == SESSION:
+            session = self.book.add(project, owner, job, Plan(wait=0.0, ends=inf))
+            session.queries = []
+            return session
+        instance = self.book.add(project, owner, job, PENDING, suffix=SUFFIX if accelerated else "")
+        instance.accelerated = accelerated
         self.sql.start(instance)
         return instance
 
@@ -97,7 +108,7 @@ class MaxCompute:
             return
         instance.stopped = True
         self.sql.stop(instance)
-        for child in instance.steps.begun if instance.steps else ():
+        for child in (*(instance.steps.begun if instance.steps else ()), *(instance.queries or ())):
             if not self.book.ended(child):
                 self.stop(child)
         at = min(self.book.elapsed(instance) + STOP_SECONDS, instance.plan.ends)

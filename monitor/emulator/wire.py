@@ -65,7 +65,7 @@ def action_of(query: Mapping[str, str]) -> str:
 def operation_of(request: web.Request) -> str:
     """The name under which a request is counted."""
     resource = request.match_info.route.resource
-    name = (resource.name if resource else None) or "unknown"
+    name = ((resource.name if resource else None) or "unknown").removeprefix("mcqa_")
     if name == "instances":
         return "submit" if request.method == "POST" else "list"
     if name == "instance":
@@ -118,7 +118,7 @@ class Door:
         if token:
             grant = self._service.tokens.grant_of(token, now)
             action = _ACTIONS.get(operation_of(request), "odps:Read")
-            resource = request.path.removeprefix(f"{PREFIX}/")
+            resource = request.path.removeprefix(f"{PREFIX}/").removeprefix("mcqa/")
             if not grant.allows(action, resource):
                 raise ServiceError(
                     403,

@@ -39,7 +39,7 @@ def test_what_is_not_said_has_a_default() -> None:
     [
         ("", "jobs of one task, not of 0"),
         (SQL.format("{}") * 2, "jobs of one task, not of 2"),
-        ("<CUPID><Name>t</Name></CUPID>", "kind SQL, not CUPID"),
+        ("<CUPID><Name>t</Name></CUPID>", "kind SQL and SQLRT, not CUPID"),
         ("<SQL><Query>select 1</Query></SQL>", "needs a <Name>"),
         (SQL.format("[1"), "not JSON"),
         (SQL.format("[1]"), "not a JSON object"),
