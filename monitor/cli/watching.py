@@ -1,6 +1,7 @@
 """`stagewatch watch`: a bar for each stage on a terminal, and the service's own progress lines anywhere else."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from rich.text import Text
@@ -8,7 +9,7 @@ from rich.text import Text
 from monitor.cli.asking import ask, print_json
 from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import finish, follow, say_whether_connected, told
-from monitor.client import Back, Instance, News, Outcome, Snapshot, Stagewatch, Wanted
+from monitor.client import Back, ClientError, Instance, News, Outcome, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.core.progress import format_stages
 from monitor.core.text import plain
@@ -58,7 +59,8 @@ async def _draw(daemon: Stagewatch, keys: Sequence[str], seconds: float | None) 
     outcomes: list[Outcome] = []
     with Screen(lines):
         await follow(daemon, states, seconds=seconds, detail=True, status=take, ended=outcomes.append)
-        states.update(await _states(daemon, list(states)))
+        with suppress(ClientError):  # their last state, with the text of a failure, as far as it can still be had
+            states.update(await _states(daemon, list(states)))
     for outcome in outcomes:
         _say(daemon, outcome)
     return outcomes

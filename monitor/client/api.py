@@ -73,8 +73,8 @@ class Stagewatch:
 
     @property
     def url(self) -> str:
-        """Where the daemon is, without a slash at the end."""
-        return self._transport.url
+        """Where the daemon is, without a slash at the end, and without a password that stands in it."""
+        return self._transport.name
 
     # --- what there is ---
 
@@ -160,7 +160,7 @@ class Stagewatch:
         q: str = "",
         detail: bool = False,
     ) -> AsyncGenerator[Event, None]:
-        """Everything that happens from now on to instances that match, that come to match, or that cease to.
+        """Everything that happens, from the first step on, to instances that match, that come to, or that cease to.
 
         Across lost connections and restarts of the daemon it goes on by itself: it connects anew, with longer and
         longer pauses, and resumes behind the last event. Where the daemon cannot tell any more what was missed, the

@@ -210,8 +210,8 @@ class Feed:
             raise self._lost(str(error)) from error
 
     def _lost(self, said: str) -> ClientError:
-        url = self._transport.url
-        return ClientError("unreachable", f"the connection to {url} has ended{f': {said}' if said else ''}")
+        name = self._transport.name
+        return ClientError("unreachable", f"the connection to {name} has ended{f': {said}' if said else ''}")
 
 
 def _event(seq: int, event: Json) -> Event:

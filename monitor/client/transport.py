@@ -1,5 +1,6 @@
 """One request and its answer, and the words for everything that can stand between them."""
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from monitor.client.errors import ClientError
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 T = TypeVar("T")
+_CREDENTIALS = re.compile(r"(?<=//)[^/?#]*@")
 
 
 class _Error(msgspec.Struct):
@@ -30,6 +32,7 @@ class Transport:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self.name = _CREDENTIALS.sub("", self.url)  # what may be printed
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -84,20 +87,22 @@ class Transport:
         """What went wrong on the way, in one line."""
         match error:
             case aiohttp.InvalidURL():
-                text = f"{self.url!r} is not an address like http://127.0.0.1:9690"
+                text = f"{self.name!r} is not an address like http://127.0.0.1:9690"
                 return ClientError("bad_url", text)
             case TimeoutError():
-                return ClientError("unreachable", f"the daemon at {self.url} does not answer in time")
+                return ClientError("unreachable", f"the daemon at {self.name} does not answer in time")
             case aiohttp.WSServerHandshakeError():
                 return self.not_ours(error.status)
-        said = " ".join(str(error).split()) or type(error).__name__
-        text = f"cannot reach a daemon at {self.url}: {said}; is it running, and is --url right?"
+        said = " ".join(str(error).replace(self.url, self.name).split()) or type(error).__name__
+        text = f"cannot reach a daemon at {self.name}: {said}; is it running, and is --url right?"
         return ClientError("unreachable", text)
 
     def not_ours(self, status: int) -> ClientError:
         """Something answered, but not in Stagewatch's words."""
         if status in {401, 403, 407}:
-            text = f"{self.url} answered {status}: what stands before the daemon asks who you are (http://user:pass@..)"
+            text = (
+                f"{self.name} answered {status}: what stands before the daemon asks who you are (http://user:pass@..)"
+            )
             return ClientError("unauthorized", text)
-        text = f"{self.url} answered {status} with something that is not Stagewatch's JSON: is --url right?"
+        text = f"{self.name} answered {status} with something that is not Stagewatch's JSON: is --url right?"
         return ClientError("not_stagewatch", text)

@@ -80,3 +80,27 @@ async def test_a_connection_that_breaks_off() -> None:
             await way.ask(dict, "/x")
     assert caught.value.code == "unreachable"
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.asyncio
+async def test_a_password_is_sent_and_never_shown() -> None:
+    """One in the address goes to who asks for it, and into no message."""
+
+    async def greet(request: web.Request) -> web.Response:
+        return web.json_response({"sent": request.headers.get("Authorization", "")})
+
+    async with transport(greet) as way:
+        named = Transport(way.url.replace("//", "//ann:a-made-up-secret@"))
+        await named.open()
+        try:
+            assert (await named.ask(dict, "/x"))["sent"].startswith("Basic ")
+        finally:
+            await named.close()
+    await named.open()
+    try:
+        with pytest.raises(ClientError) as caught:
+            await named.ask(dict, "/x")
+    finally:
+        await named.close()
+    assert "secret" not in str(caught.value)
+    assert named.name == way.url
