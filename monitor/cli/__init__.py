@@ -248,3 +248,25 @@ def top(url: Url = DEFAULT_URL) -> None:
     from monitor.cli.full_screen import run_top
 
     run_top(url)
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Option(help="a source of type ingest, if there is more than one")] = "",
+    key: Annotated[
+        str, typer.Option(help="source/project/id, project/id or an id; needed if the text names none")
+    ] = "",
+    project: Annotated[str, typer.Option(help="the project, if the source has more than one")] = "",
+    url: Url = DEFAULT_URL,
+    patience: Patience = 600,
+    as_json: AsJson = False,
+) -> None:
+    """Pass on what odpscmd or pyodps print (standard input) to a daemon that cannot ask the service itself.
+
+    An id of your own, such as nightly-2016-05-19, names one run: the next one needs another. Prints how each instance
+    ends: exit 0 if all succeeded; 1 if any failed, was cancelled, or has no end in the text; 2 if the daemon does not
+    take the lines, or they tell of no instance.
+    """
+    from monitor.cli.ingesting import ingest_lines
+
+    ingest_lines(url, source=source, project=project, key=key, patience=patience, as_json=as_json)

@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 
-LONGEST_LINE = 64 << 10  # characters: a longer one tells nothing, and half of it might tell something wrong
+LONGEST_LINE = 64 << 10  # bytes: a longer one tells nothing, and half of it might tell something wrong
 LINES_A_BATCH = 1000
 BATCH = 128 << 10  # characters: six times as many bytes at worst, as JSON
 WAITING = 32 << 20  # characters: then whoever writes into the pipe has to wait
@@ -62,16 +62,15 @@ class Inbox:
             self._take(line)
             self._overlong = False
         self._rest = rest
-        if len(rest) > LONGEST_LINE:
+        if len(rest) > LONGEST_LINE + 1:  # the last byte may be half of an end
             self._take(rest)
             self._rest, self._overlong = b"", True
 
     def _take(self, raw: bytes) -> None:
         if self._overlong:
             return
-        line = raw.decode("utf-8", "replace").strip()
-        if len(line) > LONGEST_LINE or len(raw) > LONGEST_LINE:
+        if len(raw) > LONGEST_LINE:
             self.dropped += 1
-        elif line:
+        elif line := raw.decode("utf-8", "replace").strip():
             self._lines.append(line)
             self._size += len(line)

@@ -79,7 +79,8 @@ class Sender:
     async def _deliver(self, lines: Sequence[str]) -> Ingested:
         clock = asyncio.get_running_loop().time
         away_since: float | None = None
-        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        pauses = chain(PAUSES, repeat(PAUSES[-1]))
+        while True:
             try:
                 told = await self._daemon.ingest(lines, **self._place)
             except ClientError as error:
@@ -95,7 +96,7 @@ class Sender:
                 if away_since is not None:
                     self._status(Back())
                 return told
-            await asyncio.sleep(min(pause, self._patience))
+            await asyncio.sleep(min(next(pauses), self._patience))
         raise AssertionError("pauses do not end")
 
     def _may_pass(self, error: ClientError) -> bool:
