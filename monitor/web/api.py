@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -21,6 +22,13 @@ ShapeT = TypeVar("ShapeT")
 LOGVIEW_HOURS = 24 * 7
 ZIP_ASIDE = 32 << 10  # bytes: a larger body is compressed in a thread, so that the loop goes on
 SHOWN_WITHIN = 10.0  # seconds from what the service said to what the board shows
+
+
+class ResultForm(StrEnum):
+    """How results are answered."""
+
+    JSON = "json"
+    CSV = "csv"
 
 
 class Register(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -145,9 +153,32 @@ class Api:
         return track
 
     async def results(self, request: web.Request) -> web.Response:
-        """The result text of each task."""
-        Query(request)
-        return answer(wire.Results(await self._parts.control.results(self._track(request).key)))
+        """The result text of each task, or of one; as CSV the rows of one, as the service wrote them."""
+        query = Query(request, allowed=("task", "format"))
+        task, form = query.text("task"), query.word("format", ResultForm)
+        track = self._track(request)
+        if form is ResultForm.CSV and track.phase is not Phase.SUCCEEDED:
+            # What a failed task leaves is a sentence, which would be taken for a table of one column.
+            raise conflict(f"{track.key} has no rows: its phase is {track.phase}; without format=csv its text is told")
+        results = await self._parts.control.results(track.key)
+        if task is not None:
+            if task not in results:
+                raise not_found(f"{track.key} has no task {task[:100]!r}: its tasks are {', '.join(results) or 'none'}")
+            results = {task: results[task]}
+        if form is not ResultForm.CSV:
+            return answer(wire.Results(results))
+        if len(results) != 1:
+            raise bad_request(
+                f"{track.key} has several tasks: choose one with task=, of {', '.join(results) or 'none'}"
+            )
+        (text,) = results.values()
+        return web.Response(
+            body=text.encode("utf-8", "replace"),
+            content_type="text/csv",
+            charset="utf-8",
+            headers={"Cache-Control": "no-store", "Content-Disposition": "attachment"},
+            zlib_executor_size=ZIP_ASIDE,
+        )
 
     async def logview(self, request: web.Request) -> web.Response:
         """A fresh LogView address, or a redirect to it."""

@@ -105,6 +105,7 @@ class FakeService:
     known: dict[str, Phase] = field(default_factory=dict)
     fails: SourceError | None = None
     lags: bool = False  # for a while it shows nothing of a restart
+    more_results: dict[str, str] = field(default_factory=dict)  # by task
     asked: Counter[str] = field(default_factory=Counter)
     submitted: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # job descriptions by token
 
@@ -153,7 +154,7 @@ class FakeService:
 
     async def results(self, key: InstanceKey) -> dict[str, str]:
         self._answer("results")
-        return {"AnonymousSQLTask": f"id\n{key.id}\n"}
+        return {"AnonymousSQLTask": f"id\n{key.id}\n", **self.more_results}
 
     async def logview(self, key: InstanceKey, hours: int | None) -> str:
         self._answer("logview")

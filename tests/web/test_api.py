@@ -257,6 +257,30 @@ async def test_results_and_logview_are_asked_of_the_service() -> None:
         assert "give true or false" in (await desk.refused(400, "GET", f"{PATH}/i1/logview?redirect=maybe")).message
 
 
+async def test_results_of_one_task_and_as_csv() -> None:
+    """One task of several by name; rows are the text as it is, and only what succeeded has any."""
+    async with open_desk(track("i1", Phase.SUCCEEDED), failed("i2"), track("i3")) as desk:
+        assert await desk.get(f"{PATH}/i1/results?task=AnonymousSQLTask&format=json") == {
+            "results": {"AnonymousSQLTask": "id\ni1\n"}
+        }
+        for query in ("?format=csv", "?format=csv&task=AnonymousSQLTask"):
+            async with desk.session.get(f"{desk.url}{PATH}/i1/results{query}") as response:
+                assert (response.status, await response.text()) == (200, "id\ni1\n")
+                assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+                assert (response.headers["Cache-Control"], response.headers["X-Content-Type-Options"]) == (
+                    "no-store",
+                    "nosniff",
+                )
+        assert "its tasks are AnonymousSQLTask" in (await desk.refused(404, "GET", f"{PATH}/i1/results?task=B")).message
+        assert "use json, csv" in (await desk.refused(400, "GET", f"{PATH}/i1/results?format=xml")).message
+        for of, phase in (("i2", "failed"), ("i3", "running")):
+            refused = await desk.refused(409, "GET", f"{PATH}/{of}/results?format=csv")
+            assert f"its phase is {phase}" in refused.message
+        desk.service.more_results = {"Other": "x"}
+        refused = await desk.refused(400, "GET", f"{PATH}/i1/results?format=csv")
+        assert "choose with task=, of AnonymousSQLTask, Other" in refused.message
+
+
 async def test_stop_is_accepted_and_refused_for_one_that_has_ended() -> None:
     """202 while it runs; 409 if we know that it ended, and also if only the service knows."""
     async with open_desk(track("i1"), failed("i2"), track("i3")) as desk:
