@@ -168,9 +168,7 @@ class Api:
         if form is not ResultForm.CSV:
             return answer(wire.Results(results))
         if len(results) != 1:
-            raise bad_request(
-                f"{track.key} has several tasks: choose one with task=, of {', '.join(results) or 'none'}"
-            )
+            raise bad_request(f"{track.key} has not one task: choose with task=, of {', '.join(results) or 'none'}")
         (text,) = results.values()
         return web.Response(
             body=text.encode("utf-8", "replace"),
