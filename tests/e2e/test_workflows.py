@@ -1,20 +1,16 @@
 """A workflow that the released client starts, watched by the daemon step by step."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import odps
 import pytest
 from odps import ODPS
 
 from tests.e2e.eventually import eventually
-from tests.e2e.processes import config, running
-from tests.e2e.receiver import Receiver, receiving
+from tests.e2e.receiver import Receiver
+from tests.e2e.released import setup
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -23,45 +19,6 @@ pytestmark = [
 ]
 
 TABLES = {"inputTableName": "pyodps_iris", "outputTableName": "numbered"}
-
-
-@dataclass
-class Setup:
-    """A daemon that discovers nothing by itself, and the client of the service that it watches."""
-
-    client: ODPS
-    http: aiohttp.ClientSession
-    url: str
-    receiver: Receiver
-
-    async def register(self, id_: str) -> None:
-        async with self.http.post(f"{self.url}/api/v1/instances", json={"key": f"warehouse/demo/{id_}"}) as answer:
-            assert answer.status == 201, await answer.text()
-
-    async def shown(self) -> dict[str, dict[str, Any]]:
-        """Every instance on the board, by id."""
-        async with self.http.get(f"{self.url}/api/v1/instances") as answer:
-            page = await answer.json()
-        assert page["total"] == len({one["id"] for one in page["instances"]})
-        return {one["id"]: one for one in page["instances"]}
-
-    async def history(self, id_: str) -> list[str]:
-        """The kinds of its events."""
-        async with self.http.get(f"{self.url}/api/v1/instances/{id_}") as answer:
-            return [event["kind"] for event in (await answer.json())["history"]]
-
-
-@asynccontextmanager
-async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
-    file = tmp_path / "stagewatch.yaml"
-    async with receiving() as receiver, aiohttp.ClientSession() as http:
-        with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
-            written = config(emulator.url, store=tmp_path / "stagewatch.db", hook=receiver.url)
-            file.write_text(written.replace("    access_id:", "    discover: false\n    access_id:"))
-            odps.options.logview_host = None
-            client = await asyncio.to_thread(ODPS, "tester", "demo-secret", "demo", endpoint=f"{emulator.url}/api")
-            with running(["serve", "--config", str(file)]) as daemon:
-                yield Setup(client, http, daemon.url, receiver)
 
 
 def iterate(client: ODPS, instance: Any) -> dict[str, str]:
