@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.engine.board import BadCursorError
+from monitor.sources.base import Reason, SourceError
 from monitor.storage.base import AlertQuery, DeliveryState, Record
 from monitor.web import wire, wire_alerts, wire_events
 from monitor.web.errors import ApiError, bad_request, conflict, not_found
@@ -194,7 +195,12 @@ class Api:
         track = self._track(request)
         if track.phase.is_terminal:
             raise conflict(f"{track.key} has already ended: it {_ENDED[track.phase]}")
-        await self._parts.control.stop(track.key)
+        try:
+            await self._parts.control.stop(track.key)
+        except SourceError as error:
+            if error.reason is not Reason.CONFLICT:
+                raise
+            raise conflict(f"{track.key} has already ended, as the service says: {error}") from None
         return answer(wire.instance(self._board.get(track.key) or track, self._board), status=202)
 
     async def restart(self, request: web.Request) -> web.Response:

@@ -291,7 +291,11 @@ async def test_stop_is_accepted_and_refused_for_one_that_has_ended() -> None:
             "conflict",
             "warehouse/analytics/i2 has already ended: it failed",
         )
-        assert (await desk.refused(409, "POST", f"{PATH}/i3/stop")).reason == "conflict"
+        refusal = await desk.refused(409, "POST", f"{PATH}/i3/stop")
+        assert (refusal.code, refusal.message) == (
+            "conflict",
+            "warehouse/analytics/i3 has already ended, which is not shown yet; the service says: i3 has already ended",
+        )
         assert desk.service.asked["stop"] == 2
 
 
