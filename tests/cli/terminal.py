@@ -20,8 +20,8 @@ class Terminal:
         self._socket = socket
 
     async def _tmux(self, *arguments: str) -> str:
-        # With the environment that Python knows: readline, once imported, tells the C library LINES and COLUMNS.
-        env = dict(os.environ)
+        # The window has a size of its own: the one in the environment is of the terminal where the tests were started.
+        env = {name: value for name, value in os.environ.items() if name not in {"LINES", "COLUMNS"}}
         done = await asyncio.to_thread(
             subprocess.run,
             ["tmux", "-S", self._socket, *arguments],
