@@ -294,7 +294,7 @@ async def test_stop_is_accepted_and_refused_for_one_that_has_ended() -> None:
         refusal = await desk.refused(409, "POST", f"{PATH}/i3/stop")
         assert (refusal.code, refusal.message) == (
             "conflict",
-            "warehouse/analytics/i3 has already ended, which is not shown yet; the service says: i3 has already ended",
+            "warehouse/analytics/i3 has already ended, as the service says: i3 has already ended",
         )
         assert desk.service.asked["stop"] == 2
 
