@@ -1,7 +1,8 @@
 """Which run an answer tells of, where a service runs an instance again under its id and does not count.
 
 Rules of this file: only times that the service gave tell two runs apart; an answer that arrives again never makes one
-more attempt.
+more attempt. Times are corrected by what a source knows of its service's clock, and may be corrected anew: whether two
+answers tell of the same end is told by how the service writes it.
 """
 
 from datetime import timedelta
@@ -34,9 +35,13 @@ def numbered(track: Track, got: Seen, lingers: timedelta) -> Seen:
 def has_ended_again(track: Track, got: Seen) -> bool:
     """Whether `got` tells of a later end than the one that `track` knows: between the two it was started again, and
     nobody saw it. False of a service that counts attempts itself."""
-    if track.phase not in TERMINAL or got.phase not in TERMINAL or track.ended_at is None or got.ended_at is None:
+    if not got.restarts or track.phase not in TERMINAL or got.phase not in TERMINAL:
         return False
-    return got.restarts and got.ended_at > track.ended_at and not _is_redated(track, got)
+    if track.ended_at is None or got.ended_at is None or (got.end_text and got.end_text == track.end_text):
+        return False
+    if got.end_text and not track.end_text:  # its end was noted when it was seen: now it is told when it was
+        return track.started_at is not None and got.started_at is not None and got.started_at > track.started_at
+    return got.ended_at > track.ended_at
 
 
 def _begins_anew(track: Track, got: Seen, lingers: timedelta) -> bool:
@@ -53,13 +58,6 @@ def _is_of_an_earlier_run(track: Track, got: Seen) -> bool:
     """The last word about the run before is known; whoever repeats it has not noticed that it runs again."""
     if track.ended_before is None or got.ended_at is None or got.phase not in TERMINAL:
         return False
+    if track.phase not in TERMINAL and track.end_text and got.end_text:
+        return got.end_text == track.end_text
     return got.ended_at <= track.ended_before
-
-
-def _is_redated(track: Track, got: Seen) -> bool:
-    """The same run by another clock: both its times moved by as much, and it began before the end that is known. A
-    source corrects the dates of a service whose clock is off, and learns anew by how much."""
-    if track.started_at is None or got.started_at is None or track.ended_at is None or got.ended_at is None:
-        return False
-    moved = got.started_at - track.started_at
-    return bool(moved) and moved == got.ended_at - track.ended_at and got.started_at < track.ended_at

@@ -23,7 +23,8 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
     the instance failed. `parent` is the id of the instance in the same project that started it, as its `step`;
     `children` are (step, id) of those that it started so far, None where it is not one that starts others or nobody
     asked. `restarts` says of the service that it restarts an instance under the same id and does not
-    count attempts: what follows an end may then be a new attempt.
+    count attempts: what follows an end may then be a new attempt. `end_text` is the end as the service writes it: the
+    same text is the same end, however `ended_at` was corrected since.
     """
 
     key: InstanceKey
@@ -46,6 +47,7 @@ class Seen(Struct, frozen=True, gc=False, kw_only=True):
     failed_workers: int | None = None
     workers: int | None = None
     restarts: bool = False
+    end_text: str = ""
     parent: str = ""
     step: str = ""
     children: tuple[tuple[str, str], ...] | None = None

@@ -158,6 +158,7 @@ class Track(Struct, frozen=True, gc=False):
     absences: int = 0  # "no such instance", so many times in a row
     absent_since: datetime | None = None  # when it was said for the first time in this row
     ended_before: datetime | None = None  # when the attempt before this one ended
+    end_text: str = ""  # the last end that is known, as the service wrote it: of this attempt, or of the one before
     counted: bool = False  # progress is our own count of workers: the service gave no fraction
     contradiction: str = ""  # what the service said against a terminal phase, said once
     failed_workers: int = 0  # over the whole instance, as far as the service told

@@ -183,6 +183,7 @@ def _learn(track: Track, got: Seen, phase: Phase) -> Track:
         phase=phase,
         # Nobody saw the end of what had ended when it was found: its time is what the service says, or unknown.
         ended_at=(track.ended_at or got.ended_at or (at if entered else None)) if ended else None,
+        end_text=(got.end_text if entered else track.end_text or got.end_text) if ended else track.end_text,
         failure=_failure(track, got) if phase is _FAILED else None,
         phase_since=at if entered else track.phase_since,
     )
@@ -244,6 +245,7 @@ def _restart(track: Track, got: Seen) -> Step:
         created_at=fresh.created_at or track.created_at,
         discovered_at=track.discovered_at,
         ended_before=track.ended_at,
+        end_text=fresh.end_text or track.end_text,
         parent=fresh.parent or track.parent,
         step=fresh.step or track.step,
     )

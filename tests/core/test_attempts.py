@@ -24,7 +24,9 @@ FAILED = Track(
 AGAIN = replace(FAILED, phase=Phase.WAITING, attempt=2, started_at=None, ended_at=None, ended_before=at(20))
 
 
-def said(phase: Phase | None, when: float = 30, *, started: float | None = None, ended: float | None = None) -> Seen:
+def said(
+    phase: Phase | None, when: float = 30, *, started: float | None = None, ended: float | None = None, text: str = ""
+) -> Seen:
     return Seen(
         key=KEY,
         at=at(when),
@@ -32,6 +34,7 @@ def said(phase: Phase | None, when: float = 30, *, started: float | None = None,
         phase=phase,
         started_at=None if started is None else at(started),
         ended_at=None if ended is None else at(ended),
+        end_text=text,
         restarts=True,
     )
 
@@ -86,11 +89,32 @@ def test_a_start_before_the_last_end_is_not_this_one() -> None:
     assert numbered(AGAIN, said(Phase.RUNNING, started=20), LINGERS).started_at == at(20)
 
 
-def test_another_clock_is_not_another_run() -> None:
-    """When a source corrects its dates anew, both times of a run move by as much, and it still ran when it ended."""
-    assert not has_ended_again(FAILED, said(Phase.FAILED, started=15, ended=25))
-    assert has_ended_again(FAILED, said(Phase.FAILED, started=20, ended=30))  # as long as the first, but after it
-    assert has_ended_again(FAILED, said(Phase.FAILED, started=10, ended=25))
+@pytest.mark.parametrize("started", [None, -25, 10, 15, 45])
+@pytest.mark.parametrize("ended", [-15, 19.5, 20.5, 55])
+def test_another_clock_is_not_another_run(started: float | None, ended: float) -> None:
+    """When a source corrects its dates anew, every time moves; the end as the service writes it stays."""
+    got = said(Phase.FAILED, started=started, ended=ended, text="10:00:20")
+    assert not has_ended_again(replace(FAILED, end_text="10:00:20"), got)
+    assert numbered(replace(AGAIN, end_text="10:00:20"), got, LINGERS).attempt == 1
+
+
+def test_another_end_is_written_otherwise() -> None:
+    """A later one is that of another run; one that seems earlier is that of a listing that lags, or, of what lives, is
+    its own by a clock that was corrected."""
+    known = replace(FAILED, end_text="10:00:20")
+    assert has_ended_again(known, said(Phase.FAILED, ended=20.1, text="10:00:20.1"))
+    assert not has_ended_again(known, said(Phase.FAILED, ended=19, text="10:00:19"))
+    assert (
+        numbered(replace(AGAIN, end_text="10:00:20"), said(Phase.FAILED, ended=15, text="10:00:50"), LINGERS).attempt
+        == 2
+    )
+
+
+def test_an_end_that_is_told_late_is_the_one_that_was_seen() -> None:
+    """An answer may know that it ended and not yet when: the time that follows opens no attempt, but a later start."""
+    assert not has_ended_again(FAILED, said(Phase.FAILED, started=10, ended=22, text="10:00:22"))
+    assert not has_ended_again(FAILED, said(Phase.FAILED, ended=22, text="10:00:22"))
+    assert has_ended_again(FAILED, said(Phase.FAILED, started=21, ended=22, text="10:00:22"))
 
 
 @pytest.mark.parametrize("unknown", ["started_at", "ended_at"])

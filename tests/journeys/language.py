@@ -15,7 +15,8 @@
 
 `@` is when something was learned, in seconds (or 90s, 5m, 2h) after the beginning; lines stand in the order of arrival.
 `seen` takes a phase, or `?` where the service does not tell, then any of native= name= owner= attempt= progress=
-queue=POSITION/LENGTH failed=WORKERS[/OF] created=@T started=@T ended=@T failure="CODE: message", then tasks:
+queue=POSITION/LENGTH failed=WORKERS[/OF] created=@T started=@T ended=@T failure="CODE: message", written=TEXT
+(the end as the service writes it), then tasks:
 task=NAME[:PHASE] opens one, stages follow; `no-stages` is an empty answer about stages. After the line `restarts` the
 service is one that runs an instance again under its id and counts no attempts. Nothing indented means that nothing
 came out.
@@ -267,9 +268,16 @@ _FIELDS: dict[str, Callable[[str], object]] = {
     "created": _time,
     "started": _time,
     "ended": _time,
+    "written": str,
     "failure": _failure,
 }
-_NAMES = {"native": "native_status", "created": "created_at", "started": "started_at", "ended": "ended_at"}
+_NAMES = {
+    "native": "native_status",
+    "created": "created_at",
+    "started": "started_at",
+    "ended": "ended_at",
+    "written": "end_text",
+}
 
 
 def _fields(limits: Limits) -> dict[str, timedelta | None]:

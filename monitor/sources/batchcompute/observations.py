@@ -48,6 +48,7 @@ class Observer:
             created_at=self.time(row.creation_time),
             started_at=self.time(row.start_time),
             ended_at=self.time(row.end_time) if ended else None,
+            end_text=clip(row.end_time or "", LONGEST_WORD) if ended else "",
             # What was stopped did no work: of a job that failed, this says how far it came.
             progress=(metrics.finished_count + metrics.failed_count) / total if total else None,
             ended=ended,

@@ -11,7 +11,7 @@ from monitor.sources.batchcompute.documents import JobRow, Plan, PlannedTask, Ta
 from monitor.sources.batchcompute.observations import Observer
 from monitor.sources.batchcompute.words import Vocabulary
 from monitor.sources.dates import ServiceClock
-from tests.sources.batchcompute.jobs import KEY, job, task
+from tests.sources.batchcompute.jobs import ENDED, KEY, job, task
 from tests.sources.scripted import NOW
 
 CLOCK = ServiceClock(lambda: NOW)
@@ -45,6 +45,15 @@ def test_a_running_job() -> None:
     assert (seen.ended_at, seen.ended, seen.restarts) == (None, False, True)
     assert (seen.progress, seen.failed_workers, seen.workers) == (5 / 8, 2, 8)
     assert seen.tasks is None
+
+
+def test_an_end_in_the_words_of_the_service() -> None:
+    """However the dates are corrected: that tells one end from another. What has not ended has none."""
+    for state, text in (("Failed", ENDED), ("Running", "")):
+        told = row(state, EndTime=ENDED)
+        assert OBSERVER.job(told, OBSERVER.phase(told), KEY, NOW).end_text == text
+    told = row("Failed", EndTime="x" * 1000)
+    assert len(OBSERVER.job(told, OBSERVER.phase(told), KEY, NOW).end_text) <= 64
 
 
 @pytest.mark.parametrize(
