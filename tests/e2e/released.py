@@ -51,13 +51,14 @@ class Setup:
 
 
 @asynccontextmanager
-async def setup(tmp_path: Path, *, more: str = "") -> AsyncIterator[Setup]:
-    """Both run while the block does; `more` are lines of the source's section."""
+async def setup(tmp_path: Path, *, more: str = "", log: str = "info") -> AsyncIterator[Setup]:
+    """Both run while the block does; `more` are lines of the source's section, `log` is the level of its log."""
     file = tmp_path / "stagewatch.yaml"
     async with receiving() as receiver, aiohttp.ClientSession() as http:
         with running(["emulate", "--listen", "127.0.0.1:0"]) as emulator:
             written = config(emulator.url, store=tmp_path / "stagewatch.db", hook=receiver.url)
-            file.write_text(written.replace("    access_id:", f"    discover: false\n{more}    access_id:"))
+            written = written.replace("    access_id:", f"    discover: false\n{more}    access_id:")
+            file.write_text(f"log: {{level: {log}}}\n{written}")
             odps.options.logview_host = None
             client = await asyncio.to_thread(ODPS, "tester", "demo-secret", "demo", endpoint=f"{emulator.url}/api")
             with running(["serve", "--config", str(file)]) as daemon:
