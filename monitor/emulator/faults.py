@@ -22,7 +22,7 @@ from aiohttp import web
 
 from monitor.emulator import documents
 from monitor.emulator.errors import ServiceError
-from monitor.emulator.wire import INSTANCE_ACTIONS
+from monitor.emulator.wire import INSTANCE_ACTIONS, right_of
 from monitor.emulator.xmltext import escape
 
 LISTINGS = ("cachedinstances", "list")
@@ -122,6 +122,16 @@ async def _expired_token(hit: Hit) -> web.StreamResponse:
         return await hit.answer()  # whoever signs with a lasting key is not concerned
     raise ServiceError(
         401, "AuthenticationRequestExpired", "ODPS-0410031:Authentication request expired - the token has expired"
+    )
+
+
+async def _forbidden(hit: Hit) -> web.StreamResponse:
+    action, resource = right_of(hit.request)
+    raise ServiceError(
+        403,
+        "NoPermission",
+        f"ODPS-0130013:Authorization exception - Authorization Failed [4019], You have NO privilege '{action}' on "
+        f"{{acs:odps:*:{resource}}}",
     )
 
 
@@ -285,5 +295,6 @@ FAULTS: Mapping[str, Fault] = {
     "internal_error": Fault("500 InternalServerError in the service's words", _internal_error),
     "flow_exceeded": Fault("400 FlowExceeded in the service's words, and no time is named", _flow_exceeded),
     "expired_token": Fault("whoever brings an STS or bearer token is told that it has expired", _expired_token),
+    "forbidden": Fault("403 NoPermission: a right is missing, which the message names", _forbidden),
     "clock_skew": Fault("the service's clock is `offset` seconds ahead, for everybody at once", clock_skew),
 }

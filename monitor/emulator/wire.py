@@ -35,7 +35,7 @@ INSTANCE_ACTIONS = (
     "instancestatus",
 )
 _HTTP_CODES = {404: "NoSuchObject", 405: "MethodNotAllowed"}
-# What a bearer token must allow; all other operations read, and need `odps:Read`.
+# What must be allowed; all other operations read, and need `odps:Read`.
 _ACTIONS = {
     "list": "odps:List",
     "cachedinstances": "odps:List",
@@ -74,6 +74,12 @@ def operation_of(request: web.Request) -> str:
         action = action_of(request.query)
         return action if action and action != "instancestatus" else "status"
     return name
+
+
+def right_of(request: web.Request) -> tuple[str, str]:
+    """The action that a request needs a right to, and on what."""
+    resource = request.path.removeprefix(f"{PREFIX}/").removeprefix("mcqa/")
+    return _ACTIONS.get(operation_of(request), "odps:Read"), resource
 
 
 class Door:
@@ -117,8 +123,7 @@ class Door:
         token = request.headers.get("x-odps-bearer-token") or request.query.get("authorization_token")
         if token:
             grant = self._service.tokens.grant_of(token, now)
-            action = _ACTIONS.get(operation_of(request), "odps:Read")
-            resource = request.path.removeprefix(f"{PREFIX}/").removeprefix("mcqa/")
+            action, resource = right_of(request)
             if not grant.allows(action, resource):
                 raise ServiceError(
                     403,

@@ -102,6 +102,16 @@ class Page(Struct, frozen=True, gc=False):
     seen: tuple[Seen, ...]
 
 
+class Check(Struct, frozen=True, gc=False, kw_only=True):
+    """One thing that was looked at in an examination. `ok` is None of what was not or cannot be tried; `fix` says what
+    to do where it is False."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    fix: str = ""
+
+
 class Heard(Struct, frozen=True, gc=False, kw_only=True):
     """What a batch of lines told. `key` is the instance that the lines behind it are about, None where nobody knows.
 
@@ -175,6 +185,11 @@ class Source(Protocol):
     async def logview(self, key: InstanceKey, hours: int | None) -> str:
         """A fresh address of the service's own page about it, good for so many hours, or for as many as its section
         says; may hold a token, so it is never stored or logged."""
+        ...
+
+    def examine(self, project: str) -> AsyncIterator[Check]:
+        """Look whether everything is there that watching a project takes: the way to the service, the clock, the key,
+        and each right by its name. Ends early where nothing behind a failed check can be tried; raises nothing."""
         ...
 
     async def aclose(self) -> None:

@@ -15,7 +15,17 @@ from aiohttp import ClientSession
 from monitor.core.events import Gone, Seen
 from monitor.core.model import LIVE, InstanceKey, Phase
 from monitor.emulator.server import Emulator, EmulatorOptions, serve
-from monitor.sources.base import Detail, NotOfferedError, Page, Priority, Reason, RequestReport, Source, SourceError
+from monitor.sources.base import (
+    Check,
+    Detail,
+    NotOfferedError,
+    Page,
+    Priority,
+    Reason,
+    RequestReport,
+    Source,
+    SourceError,
+)
 from monitor.sources.batchcompute import BatchComputeSection, BatchComputeSource
 from monitor.sources.maxcompute import MaxComputeSection, MaxComputeSource
 
@@ -29,6 +39,7 @@ class Ground(Protocol):
 
     job        a description that it takes; None of a service that takes none, and restarts nothing
     has_pages  whether it has a page about each instance
+    rights     what an examination calls each right, and the operation of the service that takes it
     """
 
     project: str
@@ -36,6 +47,7 @@ class Ground(Protocol):
     unknown_id: str
     job: Mapping[str, Any] | None
     has_pages: bool
+    rights: Mapping[str, str]
 
     def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AbstractAsyncContextManager[Source]:
         """A driver, closed when the block ends; perhaps with a wrong key, or where nobody listens."""
@@ -43,6 +55,10 @@ class Ground(Protocol):
 
     async def begin(self, *fates: Phase) -> list[InstanceKey]:
         """Instances that stand so, in this order; failed ones leave TEXT."""
+        ...
+
+    async def spoil(self, fault: str, **setting: Any) -> None:
+        """From now on this goes wrong with the service."""
         ...
 
 
@@ -97,6 +113,9 @@ class Emulated:
             assert answer.status in {200, 201}, await answer.text()
             return await answer.json()
 
+    async def spoil(self, fault: str, **setting: Any) -> None:
+        await self._control("faults", {"fault": fault, **setting})
+
     async def _begin(self, lever: str, recipes: list[dict[str, Any]]) -> list[str]:
         made = [await self._control(lever, recipe) for recipe in recipes]
         await self._control("clock", {"advance": 600})
@@ -114,6 +133,14 @@ class MaxComputeGround(Emulated):
     unknown_id: str = "20010101000000000gnobody000"
     job: Mapping[str, Any] | None = None
     has_pages: bool = True
+    rights: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "odps:List on instances": "list",
+            "odps:List on cachedinstances": "cachedinstances",
+            "odps:Read on an instance": "taskstatus",
+            "LogView of an instance": "authorization",
+        }
+    )
 
     @asynccontextmanager
     async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
@@ -143,6 +170,11 @@ class BatchComputeGround(Emulated):
     unknown_id: str = "job-00000000000000000000000000000000"
     job: Mapping[str, Any] | None = field(default_factory=lambda: JOB)
     has_pages: bool = False
+    rights: Mapping[str, str] = field(
+        default_factory=lambda: {
+            name: name for name in ("ListJobs", "GetJob", "GetJobDescription", "ListTasks", "ListInstances")
+        }
+    )
 
     @asynccontextmanager
     async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
@@ -463,6 +495,106 @@ async def test_nothing_to_act_upon(opened: Open, ask: str) -> None:
         with pytest.raises(SourceError) as caught:
             await ASKS[ask](source, InstanceKey("warehouse", ground.project, ground.unknown_id))
     assert caught.value.reason is Reason.NOT_FOUND
+
+
+# --- examinations -----------------------------------------------------------------------------------------------------
+
+
+async def examined(source: Source, project: str) -> dict[str, Check]:
+    """Every check by its name; none twice, each failed one with a fix, none with a secret in it."""
+    checks = [check async for check in source.examine(project)]
+    assert len({check.name for check in checks}) == len(checks)
+    for check in checks:
+        assert check.detail
+        assert bool(check.fix) is (check.ok is False)
+        assert "demo-secret" not in check.detail
+        assert "made-up-wrong-key" not in check.detail
+    return {check.name: check for check in checks}
+
+
+def failed(checks: Mapping[str, Check]) -> list[str]:
+    """What is not as it should be."""
+    return [check.name for check in checks.values() if check.ok is False]
+
+
+async def test_a_good_account_has_all_that_it_takes(opened: Open) -> None:
+    """Each right is tried on a real instance; what would change something is not tried, and says so."""
+    async with opened() as ground, ground.source() as source:
+        await ground.begin(Phase.RUNNING)
+        checks = await examined(source, ground.project)
+        changing = [name for name, check in checks.items() if check.ok is None]
+        assert failed(checks) == []
+        assert [*checks] == ["address", "tls", "clock", "credentials", *ground.rights, *changing]
+        assert len(changing) == 1
+        assert "access id me" in checks["credentials"].detail
+
+
+async def test_an_empty_project_can_be_examined(opened: Open) -> None:
+    """What needs an instance is not tried; an instance that has ended will do."""
+    async with opened() as ground, ground.source() as source:
+        first, *others = ground.rights
+        checks = await examined(source, ground.project)
+        assert failed(checks) == []
+        assert checks[first].ok is True
+        assert any(checks[name].ok is None for name in others)
+        await ground.begin(Phase.SUCCEEDED)
+        checks = await examined(source, ground.project)
+        assert all(checks[name].ok for name in ground.rights)
+
+
+async def test_an_examination_with_a_wrong_key(opened: Open) -> None:
+    """It ends there: no right can be tried."""
+    async with opened() as ground, ground.source(wrong_key=True) as source:
+        checks = await examined(source, ground.project)
+    assert failed(checks) == ["credentials"]
+    assert [*checks] == ["address", "tls", "clock", "credentials"]
+    assert "access_key" in checks["credentials"].fix
+
+
+async def test_an_examination_where_nobody_listens(opened: Open) -> None:
+    """It ends at the first check, which names host and port."""
+    async with opened() as ground, ground.source(nobody_there=True) as source:
+        checks = await examined(source, ground.project)
+    assert failed(checks) == [*checks] == ["address"]
+    assert "no connection to 127.0.0.1 on port 9" in checks["address"].detail
+
+
+@pytest.mark.parametrize("offset", [7200, -7200])
+async def test_an_examination_by_a_clock_that_is_wrong(opened: Open, offset: float) -> None:
+    """It says by how much, and goes on: the difference is reckoned with."""
+    async with opened() as ground, ground.source() as source:
+        await ground.begin(Phase.RUNNING)
+        await ground.spoil("clock_skew", offset=offset)
+        checks = await examined(source, ground.project)
+    assert failed(checks) == ["clock"]
+    assert checks["clock"].detail.split(" s ")[1] == (
+        "behind the service's" if offset > 0 else "ahead of the service's"
+    )
+    assert abs(float(checks["clock"].detail.split()[0]) - 7200) < 60
+    assert checks["credentials"].ok
+
+
+async def test_each_right_that_is_missing_is_named(opened: Open) -> None:
+    """That one fails, with what to grant; what can be tried without it is tried."""
+    async with opened() as ground, ground.source() as source:
+        await ground.begin(Phase.RUNNING)
+        for name, operation in ground.rights.items():
+            await ground.spoil("forbidden", operations=[operation])
+            checks = await examined(source, ground.project)
+            assert failed(checks) == [name]
+            assert "HTTP 403" in checks[name].detail
+            assert checks["credentials"].ok
+            assert set(ground.rights) <= set(checks)
+
+
+@pytest.mark.parametrize("fault", ["bad_gateway", "internal_error", "too_many_requests", "truncated", "wrong_content"])
+async def test_an_examination_of_a_service_in_trouble(opened: Open, fault: str) -> None:
+    """Whatever answers: it is told in words and never raised."""
+    async with opened() as ground, ground.source() as source:
+        await ground.spoil(fault)
+        checks = await examined(source, ground.project)
+    assert checks["address"].ok
+    assert len(failed(checks)) == 1
 
 
 async def test_every_request_is_reported(opened: Open) -> None:

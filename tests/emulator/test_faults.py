@@ -55,6 +55,7 @@ def as_pyodps_has_it(reply: Reply) -> Exception:
         ("flow_exceeded", 400, odps.errors.FlowExceeded),
         ("expired_token", 401, odps.errors.AuthenticationRequestExpired),
         ("no_such_object", 404, odps.errors.NoSuchObject),
+        ("forbidden", 403, odps.errors.NoPermission),
     ],
 )
 async def test_what_pyodps_makes_of_a_refusal(visit: Any, fault: str, status: int, error: type[Exception]) -> None:
@@ -308,7 +309,7 @@ async def test_two_faults_at_once(visit: Any, fault: str) -> None:
             await switch_on(site, fault, delay=0.0, mebibytes=1)
             await switch_on(site, other, delay=0.0, mebibytes=1)
             try:
-                assert (await site.get(LIVE)).status in {200, 400, 401, 429, 500, 502, 503, 504}
+                assert (await site.get(LIVE)).status in {200, 400, 401, 403, 429, 500, 502, 503, 504}
             except aiohttp.ClientError:
                 assert "reset" in {fault, other}
             await site.control("DELETE", "/faults")

@@ -12,7 +12,7 @@ from monitor.core.alerting import Alert, Rule, Rules, Trigger
 from monitor.core.events import Gone, Seen
 from monitor.core.model import Failure, InstanceKey, Phase, Stage, Task
 from monitor.notify.base import Receipt
-from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
+from monitor.sources.base import Check, Detail, Page, Priority, Reason, SourceError
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 WORKERS = 10
@@ -191,6 +191,10 @@ class ScriptedSource:
     async def logview(self, key: InstanceKey, hours: int | None) -> str:
         await self._answer(Asked(anyio.current_time(), "logview", key.id))
         return f"http://logview.test/?i={key.id}&h={hours}"
+
+    async def examine(self, project: str) -> AsyncIterator[Check]:
+        await self._answer(Asked(anyio.current_time(), "examine", project))
+        yield Check(name="project", ok=project in self.projects, detail=project)
 
     async def aclose(self) -> None:
         await anyio.lowlevel.checkpoint()

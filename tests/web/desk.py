@@ -25,7 +25,7 @@ from monitor.engine.bus import Bus
 from monitor.engine.control import Control
 from monitor.engine.hearing import Hearing
 from monitor.engine.reports import FeedStats
-from monitor.sources.base import Detail, Page, Priority, Reason, SourceError
+from monitor.sources.base import Check, Detail, Page, Priority, Reason, SourceError
 from monitor.sources.ingest import IngestSection, LineIntake
 from monitor.storage.base import Batch, Record
 from monitor.storage.memory import MemoryStorage
@@ -159,6 +159,10 @@ class FakeService:
     async def logview(self, key: InstanceKey, hours: int | None) -> str:
         self._answer("logview")
         return f"http://logview.example/?i={key.id}&hours={hours}&token=t0k3n"
+
+    async def examine(self, project: str) -> AsyncIterator[Check]:
+        self._answer("examine")
+        yield Check(name="project", ok=project in self.projects, detail=project)
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -56,6 +56,10 @@ async def _expired_token(hit: Hit) -> web.StreamResponse:
     raise ServiceError(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 
 
+async def _forbidden(_hit: Hit) -> web.StreamResponse:
+    raise ServiceError(403, "Forbidden.RAM", "User not authorized to operate on the specified resource.")
+
+
 async def _no_such_object(_hit: Hit) -> web.StreamResponse:
     raise not_found()
 
@@ -126,5 +130,6 @@ FAULTS: Mapping[str, Fault] = {
         "400 Throttling.User in the service's words, and no time is named", _flow_exceeded, OPERATIONS
     ),
     "expired_token": Fault("whoever brings an STS token is told that it has expired", _expired_token, OPERATIONS),
+    "forbidden": Fault("403 Forbidden.RAM: a right is missing", _forbidden, OPERATIONS),
     "clock_skew": Fault("the service's clock is `offset` seconds ahead, for everybody at once", clock_skew, OPERATIONS),
 }

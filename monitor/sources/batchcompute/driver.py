@@ -11,11 +11,12 @@ from uuid import uuid4
 from monitor import __version__
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Detail, Page, Priority, Reason, RequestReport, SourceError
+from monitor.sources.base import Check, Detail, Page, Priority, Reason, RequestReport, SourceError
 from monitor.sources.batchcompute.api import Api
 from monitor.sources.batchcompute.calls import Calls, is_job_id
 from monitor.sources.batchcompute.description import check
 from monitor.sources.batchcompute.documents import malformed, read_id
+from monitor.sources.batchcompute.examination import Examination
 from monitor.sources.batchcompute.failures import Failures
 from monitor.sources.batchcompute.inspections import Inspections
 from monitor.sources.batchcompute.instances import Instances
@@ -143,6 +144,14 @@ class BatchComputeSource:
         return self._listings.ended(project, since)
 
     def discovers(self, seen: Seen) -> bool:
+        self._examination = Examination(
+            section.name,
+            section.endpoint,
+            account=f"access id {section.access_id.reveal()}",
+            api=api,
+            calls=calls,
+            now=now,
+        )
         """Whether its name is one that the section's `discover` asks for, or could not be read: every job has one."""
         return self._jobs is not None and (not seen.name or self._jobs.fullmatch(seen.name) is not None)
 
@@ -186,5 +195,9 @@ def _read_made(reply: Reply) -> str:
     if not is_job_id(made):
         raise malformed(
             "the answer holds no usable Id of the job: look whether it was taken before submitting it again"
+    def examine(self, project: str) -> AsyncIterator[Check]:
+        """Look whether everything is there that watching a region takes."""
+        return self._examination.examine(project)
+
         )
     return made

@@ -10,7 +10,7 @@ from typing import Any
 from monitor import __version__
 from monitor.core.events import Gone, Seen
 from monitor.core.model import InstanceKey
-from monitor.sources.base import Detail, NotOfferedError, Page, Priority, RequestReport
+from monitor.sources.base import Check, Detail, NotOfferedError, Page, Priority, RequestReport
 from monitor.sources.budget import Budget
 from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
@@ -19,6 +19,7 @@ from monitor.sources.maxcompute.acceleration import Routes
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Calls
 from monitor.sources.maxcompute.documents import read_results, split_id
+from monitor.sources.maxcompute.examination import Examination
 from monitor.sources.maxcompute.inspections import Inspections
 from monitor.sources.maxcompute.listings import Listings
 from monitor.sources.maxcompute.names import Names
@@ -119,6 +120,15 @@ class MaxComputeSource:
             calls=calls,
             token=lambda: credentials.account.bearer_token,
         )
+        self._examination = Examination(
+            section.name,
+            section.endpoint,
+            account=f"access id {section.access_id.reveal()}" if section.access_id else "the bearer token",
+            api=api,
+            calls=calls,
+            page=self._pages.address,
+            now=now,
+        )
 
     async def sweep(self, project: str) -> AsyncIterator[Page]:
         """List the live instances, a page at a time; ending without an error means that the listing was complete."""
@@ -170,6 +180,10 @@ class MaxComputeSource:
     async def logview(self, key: InstanceKey, hours: int | None) -> str:
         """A fresh address of the service's own page about it; may hold a token."""
         return await self._pages.address(key, hours)
+
+    def examine(self, project: str) -> AsyncIterator[Check]:
+        """Look whether everything is there that watching a project takes."""
+        return self._examination.examine(project)
 
     async def aclose(self) -> None:
         """Close connections."""
