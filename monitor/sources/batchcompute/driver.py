@@ -37,6 +37,7 @@ _COMMON = {"Accept-Encoding": "identity", "User-Agent": f"stagewatch/{__version_
 _OSS_COMMON = {"Accept": "*/*", **_COMMON}
 _LOG_WITHIN = 5.0  # seconds: the alert of a failure waits for the end of its log
 _LEARNING = 0.1  # of the requests between two sweeps: for the plans of jobs that are new
+_LOOKING_BACK = 0.05  # of the requests between two reconciles: for jobs of long ago that were started again
 
 
 class BatchComputeSource:
@@ -107,7 +108,7 @@ class BatchComputeSource:
         plans = Plans(api=api, calls=calls)
         tasks = Tasks(api=api, calls=calls)
         instances = Instances(api=api, calls=calls, words=words)
-        sweep_every = section.sweep_every.total_seconds()
+        sweep_every, reconcile_every = section.sweep_every.total_seconds(), section.reconcile_every.total_seconds()
         self._listings = Listings(
             section.name,
             api=api,
@@ -117,6 +118,7 @@ class BatchComputeSource:
             instances=instances,
             matters=self.discovers,
             learn_a_sweep=max(1, int(section.requests_per_second * sweep_every * _LEARNING)),
+            older_pages=int(section.requests_per_second * reconcile_every * _LOOKING_BACK),
             fresh_for=2 * section.sweep_every,
             now=now,
             clock=service_clock,
@@ -140,7 +142,8 @@ class BatchComputeSource:
         return self._listings.sweep(project)
 
     def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
-        """List what has ended, at least everything submitted after `since`; once an hour everything that there is."""
+        """List what has ended, at least everything submitted after `since`, and a few pages of what is older; once an
+        hour everything that there is."""
         return self._listings.ended(project, since)
 
     def discovers(self, seen: Seen) -> bool:

@@ -52,6 +52,7 @@ class Listings:
 
     matters        whether a job is worth a request of its own
     learn_a_sweep  how many plans may be asked for with each sweep
+    older_pages    how many pages of what was submitted earlier may be read with each listing of what has ended
     fresh_for      how long a row counts as how its job stands
     """
 
@@ -66,6 +67,7 @@ class Listings:
         instances: Instances,
         matters: Callable[[Seen], bool],
         learn_a_sweep: int,
+        older_pages: int,
         fresh_for: timedelta,
         now: Callable[[], datetime],
         clock: ServiceClock,
@@ -78,6 +80,7 @@ class Listings:
         self._instances = instances
         self._matters = matters
         self._learn_a_sweep = learn_a_sweep
+        self._older_pages = older_pages
         self._fresh_for = fresh_for
         self._now = now
         self._clock = clock
@@ -106,11 +109,12 @@ class Listings:
         await self._learn_plans()
 
     async def ended(self, project: str, since: datetime) -> AsyncIterator[Page]:
-        """What has ended of all that was submitted since; sometimes of all that there is, because a job of long ago
-        may have been started again. Every row is told, every time."""
+        """What has ended of all that was submitted since, and of what is older as much as costs little, because a job
+        of long ago may have been started again; sometimes of all that there is. Every row is told, every time."""
         now = self._now()
         whole = self._read_whole_at is None or now - self._read_whole_at >= _READ_WHOLE_EVERY
         listed: set[str] = set()
+        older = self._older_pages
         for state in OVER:
             order = _Order()
             read = partial(self._read_ended, project)
@@ -122,7 +126,9 @@ class Listings:
                     listed.update(got.page.ids)
                     yield Page(got.page.at, tuple(seen.key.id for seen in fresh), fresh)
                     if order.has_passed(got.created, since) and not whole:
-                        break
+                        if not older:
+                            break
+                        older -= 1
         if whole:
             self._read_whole_at = now
 

@@ -9,7 +9,7 @@ from monitor.sources.unknown import UnknownWords
 WAITING, RUNNING = "Waiting", "Running"
 FINISHED, FAILED, STOPPED = "Finished", "Failed", "Stopped"
 LIVE = (WAITING, RUNNING)  # in the order in which a job passes through them
-OVER = (FINISHED, FAILED, STOPPED)
+OVER = (FAILED, STOPPED, FINISHED)  # what matters most first: of the last there are most
 RELEASED = "AutoRelease"  # not a state: the key of a description under which a job is deleted once it has succeeded
 
 _PHASES = {

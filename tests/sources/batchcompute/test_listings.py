@@ -266,18 +266,23 @@ def created(minutes: int) -> str:
 
 async def test_what_has_ended_is_told_every_time_with_how() -> None:
     """All three states; what is still live, or of an unknown state, is not."""
-    finished = page(job("Finished", (0, 0, 2, 1), "a"), job("Running", id_="b"), job("Dreaming", id_="c"))
+    rows = (
+        job("Finished", (0, 0, 2, 1), "a"),
+        job("Running", id_="b"),
+        job("Dreaming", id_="c"),
+        job("Failed", id_="d"),
+    )
     async with serving() as service, watching(service) as source:
-        lists(service, ended=[finished])
+        lists(service, ended=[page(*rows)])
         service.on("State=Failed", page(job("Failed", id_="d"), 7))
-        service.on("State=Stopped", page(job("Stopped", id_="e"), job("Finished", id_="a")))
+        service.on("State=Stopped", page(job("Stopped", id_="e")))
         for _ in range(2):
             ids, said = await whole(source.ended(REGION, SINCE))
             assert ids == {"a", "d", "e"}
             assert [(seen.key.id, seen.phase, seen.failed_workers) for seen in said] == [
-                ("a", Phase.SUCCEEDED, 1),
                 ("d", Phase.FAILED, 0),
                 ("e", Phase.CANCELLED, 0),
+                ("a", Phase.SUCCEEDED, 1),
             ]
             assert all(seen.ended and seen.restarts for seen in said)
             assert said[0].ended_at == datetime(2025, 1, 24, 7, 33, 0, 1, tzinfo=UTC)
@@ -308,7 +313,7 @@ def pages_of(service: Service, *minutes: list[int]) -> None:
 )
 async def test_how_far_back_it_reads(ages: list[list[int]], read: int) -> None:
     """Until a whole page was created before `since`, if the pages really came newest first; else to the end."""
-    async with serving() as service, watching(service) as source:
+    async with serving() as service, watching(service, reconcile_every="1ms") as source:
         pages_of(service, *ages)
         await whole(source.ended(REGION, SINCE))
         service.asked.clear()
@@ -320,7 +325,7 @@ async def test_how_far_back_it_reads(ages: list[list[int]], read: int) -> None:
 async def test_once_an_hour_it_reads_everything() -> None:
     """A job of long ago may have been started again and ended: the first time, and each hour, all is read."""
     clock = Clock()
-    async with serving() as service, watching(service, clock=clock) as source:
+    async with serving() as service, watching(service, clock=clock, reconcile_every="1ms") as source:
         pages_of(service, [1, 2], [20, 30], [40, 50])
         counts = []
         for _ in range(5):
@@ -329,6 +334,27 @@ async def test_once_an_hour_it_reads_everything() -> None:
             counts.append(len(service.asked) - 2)
             clock.advance(minutes=25)
     assert counts == [3, 2, 2, 3, 2]
+
+
+async def test_of_what_is_older_it_reads_as_much_as_costs_little() -> None:
+    """A job of long ago may fail twice between two sweeps: one request in twenty is spent on finding that at once, and
+    first on what failed."""
+    async with serving() as service, watching(service, reconcile_every="60ms") as source:  # of sixty requests: three
+        lists(service)
+        for state in ("Failed", "Stopped", "Finished"):
+            for number in range(4):
+                old = job(state, id_=f"{state}-{number}", CreationTime=created(20 + number))
+                answer = Answer(
+                    page(old, marker=f"{state}-{number + 1}" if number < 3 else "").body, headers={"Date": ""}
+                )
+                marker = f"Marker={state}-{number}" if number else "Marker"
+                service.on(f"{marker}&MaxItemCount=100&OrderBy=CreationTime&State={state}", answer)
+        await whole(source.ended(REGION, SINCE))
+        service.asked.clear()
+        ids, said = await whole(source.ended(REGION, SINCE))
+    assert ids == {"Failed-0", "Failed-1", "Failed-2", "Failed-3", "Stopped-0", "Finished-0"}
+    assert [seen.phase for seen in said] == [*[Phase.FAILED] * 4, Phase.CANCELLED, Phase.SUCCEEDED]
+    assert len(service.asked) == 6
 
 
 async def test_a_whole_reading_that_failed_is_made_up_for() -> None:
