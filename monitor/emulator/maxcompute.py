@@ -13,7 +13,7 @@ from monitor.emulator import documents, sessions
 from monitor.emulator.clock import http_date
 from monitor.emulator.documents import Moment
 from monitor.emulator.errors import ServiceError, bad_request
-from monitor.emulator.instance_api import InstanceApi
+from monitor.emulator.instance_api import HOLD_SECONDS, InstanceApi
 from monitor.emulator.instances import Instance
 from monitor.emulator.jobs import read_job
 from monitor.emulator.paging import Wanted, page
@@ -98,7 +98,8 @@ class ProjectApi:
         )
 
     async def submit(self, request: web.Request, caller: Caller) -> web.Response:
-        """Takes in a job. The body of the answer is empty: a client would take any for the result."""
+        """Takes in a job. The body of the answer is empty: a client would take any for the result. With the setting
+        `emulator.sync` it is the result, once the job has ended, if that is soon."""
         project = self._project(request)
         body = await request.read()
         small = len(body) < _INLINE_BYTES
@@ -107,8 +108,12 @@ class ProjectApi:
             instance = self._service.submit_workflow(project, caller.owner, workflow)
         else:
             instance = self._service.submit(project, caller.owner, read_job(root))
-        location = f"{base_url(request)}{request.path.rstrip('/')}/{instance.id}"
-        return web.Response(status=201, headers={"Location": location}, content_type="text/plain", charset="utf-8")
+        headers = {"Location": f"{base_url(request)}{request.path.rstrip('/')}/{instance.id}"}
+        if instance.job.settings.get("emulator.sync"):
+            await self._service.book.wait_for_end(instance, HOLD_SECONDS)
+            if self._service.book.ended(instance):
+                return xml(documents.result(Moment(instance, self._service.clock)), headers)
+        return web.Response(status=201, headers=headers, content_type="text/plain", charset="utf-8")
 
     async def submit_beside(self, request: web.Request, caller: Caller) -> web.Response:
         """Takes in a job for the query acceleration (MCQA v2)."""

@@ -44,6 +44,20 @@ async def test_the_client_reads_the_same(tmp_path: Path) -> None:
             await on.get(f"{instance.id}/results?task=Other", status=404)
 
 
+async def test_what_ended_within_its_submission(tmp_path: Path) -> None:
+    """The client is answered with the result at once and asks no more; the daemon, told later, hands out the same."""
+    async with setup(tmp_path) as on:
+        for sql, phase in (("select 1 as a", "succeeded"), ("select * from nope", "failed")):
+            instance = await asyncio.to_thread(
+                on.client.run_sql, sql, hints={"emulator.sync": "true", "emulator.seconds": "0.2"}
+            )
+            known = dict(await asyncio.to_thread(instance.get_task_results))
+            await on.register(instance.id)
+            assert (await on.shown())[instance.id]["phase"] == phase
+            assert (await on.get(f"{instance.id}/results"))["results"] == known
+            assert all(known.values())
+
+
 async def test_rows_as_csv_and_no_other_text(tmp_path: Path) -> None:
     """What succeeded has rows; what failed has a text, which is no table."""
     async with setup(tmp_path) as on:

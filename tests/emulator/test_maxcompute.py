@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from monitor.emulator import server
+from tests.emulator.conftest import JOB
 
 INSTANCES = "/projects/demo/instances"
 LIVE = "/projects/demo/cachedinstances"
@@ -32,6 +33,17 @@ async def test_a_project_and_its_headers(visit: Any) -> None:
         assert (await site.get("/projects/demo?extended")).xml.find("ExtendedProperties") is not None
         unknown = await site.get("/projects/nope")
         assert (unknown.status, unknown.find("Code")) == (404, "NoSuchProject")
+
+
+@pytest.mark.asyncio
+async def test_a_submission_may_be_answered_with_its_result(visit: Any) -> None:
+    """Where the job asks for that and ends soon."""
+    async with visit(speed=1000) as site:
+        body = JOB.format(query="select 42 as x", settings='{"emulator.sync":"true"}', name="")
+        reply = await site.ask("POST", INSTANCES, body)
+        assert (reply.status, reply.find("Tasks/Task/Status")) == (200, "Success")
+        id_ = reply.headers["Location"].rsplit("/", 1)[1]
+        assert reply.text == (await site.get(f"{INSTANCES}/{id_}?result")).text
 
 
 @pytest.mark.asyncio
