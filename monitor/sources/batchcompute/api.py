@@ -1,4 +1,5 @@
-"""Signed requests to one endpoint: when the service says that our clock is wrong, mend it and ask again."""
+"""Signed requests to one endpoint: when the service says that our clock is wrong or our token is old, mend it and ask
+again."""
 
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
@@ -10,7 +11,8 @@ from monitor.sources.base import Priority, Reason, SourceError
 from monitor.sources.batchcompute.calls import Call
 from monitor.sources.batchcompute.documents import malformed
 from monitor.sources.batchcompute.refusals import refusal
-from monitor.sources.batchcompute.signing import Signer
+from monitor.sources.batchcompute.signing import Account, Signer
+from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply, Request, Transport
 
@@ -31,8 +33,7 @@ P = TypeVar("P", bound=_Paged)
 
 
 class Api:
-    """One account on one endpoint. `hide` are the secrets that no message may repeat; `nonce` never gives the same text
-    twice."""
+    """One account on one endpoint. `nonce` never gives the same text twice."""
 
     def __init__(
         self,
@@ -40,50 +41,55 @@ class Api:
         endpoint: str,
         *,
         transport: Transport,
-        signer: Signer,
+        credentials: Credentials[Account, Signer],
         clock: ServiceClock,
         nonce: Callable[[], str],
-        hide: tuple[str, ...],
     ) -> None:
         self._source = source
         parts = urlsplit(endpoint)
         self._host = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path  # signed like the rest: a target is signed as it goes out
         self._transport = transport
-        self._signer = signer
+        self._credentials = credentials
         self._clock = clock
         self._nonce = nonce
-        self._hide = hide
 
     async def ask(self, call: Call, priority: Priority, read: Callable[[Reply], T]) -> T:
         """Send it and return what `read` makes of a good answer. Raises SourceError and nothing else."""
         target = self._path + call.target
         url = self._host + target
+        signer = self._credentials.signer
         date = ""
 
         def request() -> Request:
             nonlocal date
             date = self._clock.stamp().date
-            headers = self._signer.headers(call.method, target, date, self._nonce())
+            headers = signer.headers(call.method, target, date, self._nonce())
             if call.body is not None:
                 headers["contentMd5"] = md5(call.body, usedforsecurity=False).hexdigest()
             return Request(call.method, url, headers, call.body)
 
         def answer(reply: Reply) -> T:
             if not 200 <= reply.status < 300:
-                raise refusal(self._source, call.operation, reply, hide=self._hide)
+                raise refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
             try:
                 return read(reply)
             except SourceError as error:
                 raise SourceError(error.reason, f"{self._source}: {call.operation}: {error}") from None
 
-        try:
-            return await self._transport.send(call.operation, priority, request, answer, repeatable=call.repeatable)
-        except RefusedError as error:
-            if error.answered_at is None or not _is_about_time(error, date):
-                raise
-            self._clock.correct(error.answered_at)
-        return await self._transport.send(call.operation, priority, request, answer, repeatable=call.repeatable)
+        corrected = renewed = False
+        while True:
+            try:
+                return await self._transport.send(call.operation, priority, request, answer, repeatable=call.repeatable)
+            except RefusedError as error:
+                if not corrected and error.answered_at is not None and _is_about_time(error, date):
+                    self._clock.correct(error.answered_at)
+                    corrected = True
+                elif error.reason is Reason.UNAUTHORIZED and not renewed and await self._credentials.renew(signer):
+                    signer = self._credentials.signer
+                    renewed = True
+                else:
+                    raise
 
     async def walk(
         self, ask: Callable[[str], Call], priority: Priority, read: Callable[[Reply], P]

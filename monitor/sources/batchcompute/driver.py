@@ -30,6 +30,7 @@ from monitor.sources.batchcompute.signing import Account, Signer
 from monitor.sources.batchcompute.tasks import Tasks
 from monitor.sources.batchcompute.words import Vocabulary
 from monitor.sources.budget import Budget
+from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import Reply, Transport
 
@@ -68,7 +69,13 @@ class BatchComputeSource:
             region=section.region,
             sts_token=section.sts_token,
         )
-        signer = Signer(account, _COMMON)
+        credentials = Credentials(
+            section.name,
+            account,
+            make=lambda account: Signer(account, _COMMON),
+            secrets=Account.secrets,
+            clock=clock,
+        )
         timeout = section.timeout.total_seconds()
         budget = Budget(
             rate=section.requests_per_second, concurrency=section.concurrency, patience=timeout, clock=clock
@@ -87,20 +94,21 @@ class BatchComputeSource:
                 report=report,
             )
 
-        self._transport = transport(signer.common, timeout)
+        self._transport = transport(credentials.signer.common, timeout)
         self._oss_transport = transport(_OSS_COMMON, min(timeout, _LOG_WITHIN))
         service_clock = ServiceClock(now)
         objects = None
         if section.oss_endpoint is not None:
-            objects = Objects(section.oss_endpoint, account=account, transport=self._oss_transport, clock=service_clock)
+            objects = Objects(
+                section.oss_endpoint, credentials=credentials, transport=self._oss_transport, clock=service_clock
+            )
         self._api = api = Api(
             section.name,
             section.endpoint,
             transport=self._transport,
-            signer=signer,
+            credentials=credentials,
             clock=service_clock,
             nonce=lambda: str(uuid4()),
-            hide=account.secrets(),
         )
         self._calls = calls = Calls(section.name, section.region)
         words = Vocabulary(section.name)
@@ -136,6 +144,14 @@ class BatchComputeSource:
             clock=service_clock,
         )
         self._results = Results(section.name, tasks=tasks, instances=instances)
+        self._examination = Examination(
+            section.name,
+            section.endpoint,
+            account=f"access id {section.access_id.reveal()}",
+            api=api,
+            calls=calls,
+            now=now,
+        )
 
     def sweep(self, project: str) -> AsyncIterator[Page]:
         """List the live jobs, a page at a time; ending without an error means that the listing was complete."""
@@ -147,14 +163,6 @@ class BatchComputeSource:
         return self._listings.ended(project, since)
 
     def discovers(self, seen: Seen) -> bool:
-        self._examination = Examination(
-            section.name,
-            section.endpoint,
-            account=f"access id {section.access_id.reveal()}",
-            api=api,
-            calls=calls,
-            now=now,
-        )
         """Whether its name is one that the section's `discover` asks for, or could not be read: every job has one."""
         return self._jobs is not None and (not seen.name or self._jobs.fullmatch(seen.name) is not None)
 
@@ -187,6 +195,10 @@ class BatchComputeSource:
         """NotOfferedError: the service has no page about a job. The message says where the output is."""
         raise await self._results.refuse_page(key)
 
+    def examine(self, project: str) -> AsyncIterator[Check]:
+        """Look whether everything is there that watching a region takes."""
+        return self._examination.examine(project)
+
     async def aclose(self) -> None:
         """Close connections."""
         await self._transport.aclose()
@@ -198,9 +210,5 @@ def _read_made(reply: Reply) -> str:
     if not is_job_id(made):
         raise malformed(
             "the answer holds no usable Id of the job: look whether it was taken before submitting it again"
-    def examine(self, project: str) -> AsyncIterator[Check]:
-        """Look whether everything is there that watching a region takes."""
-        return self._examination.examine(project)
-
         )
     return made

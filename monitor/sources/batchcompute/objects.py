@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
-from monitor.sources.base import Priority, Reason, SourceError
-from monitor.sources.batchcompute.signing import Account
+from monitor.sources.base import Priority, Reason
+from monitor.sources.batchcompute.signing import Account, Signer
+from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
-from monitor.sources.http import Reply, Request, Transport
+from monitor.sources.http import RefusedError, Reply, Request, Transport
 
 TAIL = 2048  # bytes
+_NOT_TAKEN = frozenset({400, 401, 403})  # statuses with which a key or a token is refused, among other things
 _PLACE = re.compile(r"oss://([a-z0-9][a-z0-9-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
 
 
@@ -35,15 +37,15 @@ def signature(
 class Objects:
     """The objects that one account may read."""
 
-    def __init__(self, endpoint: str, *, account: Account, transport: Transport, clock: ServiceClock) -> None:
+    def __init__(
+        self, endpoint: str, *, credentials: Credentials[Account, Signer], transport: Transport, clock: ServiceClock
+    ) -> None:
         parts = urlsplit(endpoint)
         self._scheme = parts.scheme
         self._netloc = parts.netloc
         self._path = parts.path
         self._bucket_in_path = _is_one_machine(parts.hostname or "")
-        self._id = account.access_id.reveal()
-        self._key = account.access_key.reveal().encode()
-        self._own = {} if account.sts_token is None else {"x-oss-security-token": account.sts_token.reveal()}
+        self._credentials = credentials
         self._transport = transport
         self._clock = clock
 
@@ -63,12 +65,20 @@ class Objects:
             url = f"{self._scheme}://{bucket}.{self._netloc}{self._path}{path}"
 
         def request() -> Request:
+            account = self._credentials.account
             date = self._clock.stamp().date
-            signed = signature(self._key, "GET", f"/{bucket}/{key}", date, own=self._own)
-            headers = {"Date": date, "Range": f"bytes=-{TAIL}", "Authorization": f"OSS {self._id}:{signed}"}
-            return Request("GET", url, headers | self._own)
+            own = {} if account.sts_token is None else {"x-oss-security-token": account.sts_token.reveal()}
+            signed = signature(account.access_key.reveal().encode(), "GET", f"/{bucket}/{key}", date, own=own)
+            authorization = f"OSS {account.access_id.reveal()}:{signed}"
+            return Request("GET", url, {"Date": date, "Range": f"bytes=-{TAIL}", "Authorization": authorization, **own})
 
-        body = await self._transport.send("log", priority, request, _read, repeatable=False)
+        used = self._credentials.signer  # what it signs is another service's, and its account is the same
+        try:
+            body = await self._transport.send("log", priority, request, _read, repeatable=False)
+        except RefusedError as error:
+            if error.status not in _NOT_TAKEN or not await self._credentials.renew(used):
+                raise
+            body = await self._transport.send("log", priority, request, _read, repeatable=False)
         return body[-TAIL:].decode(errors="replace")
 
 
@@ -76,7 +86,8 @@ def _read(reply: Reply) -> bytes:
     if reply.status in {404, 416}:  # not there, or empty
         return b""
     if not 200 <= reply.status < 300:
-        raise SourceError(Reason.REJECTED, f"the log object was refused (HTTP {reply.status})")
+        text = f"the log object was refused (HTTP {reply.status})"
+        raise RefusedError(Reason.REJECTED, text, status=reply.status)
     return reply.body
 
 

@@ -44,23 +44,23 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Signer:
-    """Makes the headers that say who asks. `common` are those that every request carries: what is given here, and the
-    service's own, of which names in `x-acs-` are signed."""
+    """Makes the headers that say who asks. `common` are those that every request carries, whoever asks: what is given
+    here, and the service's own. Of both, names in `x-acs-` are signed."""
 
     def __init__(self, account: Account, common: Mapping[str, str]) -> None:
         self._id = account.access_id.reveal()
         self._key = hmac.new(account.access_key.reveal().encode(), digestmod="sha1")
         acs = {
-            "x-acs-access-key-id": self._id,
             "x-acs-region-id": account.region,
             "x-acs-signature-method": "HMAC-SHA1",
             "x-acs-signature-version": "1.0",
             "x-acs-version": API_VERSION,
         }
+        self._who = {"x-acs-access-key-id": self._id}
         if account.sts_token is not None:
-            acs["x-acs-security-token"] = account.sts_token.reveal()
+            self._who["x-acs-security-token"] = account.sts_token.reveal()
         self.common = {"Accept": _JSON, "Content-Type": _JSON, **common, **acs}
-        signed = sorted((name.lower(), value) for name, value in self.common.items() if name.startswith("x-acs-"))
+        signed = sorted((self._who | acs).items())
         nonce = "x-acs-signature-nonce"
         self._before = "".join(f"{name}:{value}\n" for name, value in signed if name < nonce) + nonce + ":"
         self._after = "".join(f"\n{name}:{value}" for name, value in signed if name > nonce) + "\n"
@@ -74,5 +74,6 @@ class Signer:
         return {
             "Date": date,
             "x-acs-signature-nonce": nonce,
+            **self._who,
             "Authorization": f"acs {self._id}:{b64encode(signature.digest()).decode()}",
         }

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import md5
+from pathlib import Path
 
 import pytest
 
@@ -51,8 +52,7 @@ def verify(asked: Asked, sts_token: str | None = None) -> None:
     )
     signer = Signer(account, {})
     ours = signer.headers(asked.method, asked.target, headers["date"], headers["x-acs-signature-nonce"])
-    assert headers["authorization"] == ours["Authorization"]
-    for name, value in signer.common.items():
+    for name, value in (signer.common | ours).items():
         assert headers[name.lower()] == value
 
 
@@ -141,6 +141,100 @@ async def test_a_wrong_key_is_no_matter_of_time() -> None:
             await ask(source)
     assert caught.value.reason is Reason.UNAUTHORIZED
     assert len(service.asked) == 1
+
+
+# --- credentials that are renewed ---
+
+
+def accepts(*tokens: str) -> Callable[[Asked], Answer]:
+    """A service by which every other token has expired."""
+    expired = error("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+    return lambda asked: GOOD if asked.headers.get("x-acs-security-token") in tokens else expired
+
+
+async def test_a_token_that_was_renewed_is_read_again(tmp_path: Path) -> None:
+    """The request that is refused goes out once more with what the file holds now; those behind it are right."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on(ID, accepts("old-token"))
+        await ask(source)
+        file.write_text("new-token")
+        service.on(ID, accepts("new-token"))
+        await ask(source)
+        await ask(source)
+    for asked, token in zip(service.asked, ("old-token", "old-token", "new-token", "new-token"), strict=True):
+        verify(asked, token)
+
+
+async def test_a_pair_of_keys_that_was_renewed(tmp_path: Path) -> None:
+    """A new id and a new key, as they come with every temporary token, sign together."""
+    pair = {name: tmp_path / name for name in ("access_id", "access_key")}
+    pair["access_id"].write_text("oldAccessId")
+    pair["access_key"].write_text("old-key")
+    files = {name: {"file": str(file)} for name, file in pair.items()}
+    async with serving() as service, watching(service, **files) as source:
+        pair["access_id"].write_text("testAccessId")
+        pair["access_key"].write_text(SECRETS["access_key"])
+        service.on(ID, error("InvalidAccessKeyId.NotFound"), GOOD)
+        await ask(source)
+    assert service.asked[0].headers["x-acs-access-key-id"] == "oldAccessId"
+    verify(service.asked[1])
+
+
+async def test_what_may_not_come_twice_is_asked_again_with_a_renewed_token(tmp_path: Path) -> None:
+    """A stop that was refused for its token has stopped nothing."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on("/stop", accepts("new-token"))
+        file.write_text("new-token")
+        await source.stop(KEY)
+    assert [asked.method for asked in service.asked] == ["POST", "POST"]
+
+
+async def test_a_token_that_nobody_renewed_is_refused_once(tmp_path: Path) -> None:
+    """One request, and the reason is told."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on(ID, accepts())
+        with pytest.raises(SourceError, match="that its sts_token has not expired") as caught:
+            await ask(source)
+    assert caught.value.reason is Reason.UNAUTHORIZED
+    assert len(service.asked) == 1
+
+
+async def test_a_renewed_token_that_is_refused_as_well(tmp_path: Path) -> None:
+    """Two requests and no more; where the service repeats the tokens, neither is in the message."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        service.on(ID, error("InvalidSecurityToken.Malformed", "what are old-token and new-token?"))
+        file.write_text("new-token")
+        with pytest.raises(SourceError, match="what are <secret> and <secret>"):
+            await ask(source)
+    assert len(service.asked) == 2
+
+
+async def test_a_wrong_clock_and_an_old_token(tmp_path: Path) -> None:
+    """Both are mended in one question: time, then the token."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+    strict = strict_about_time(NOW + timedelta(hours=2), "InvalidTimeStamp.Expired")
+
+    def answer(asked: Asked) -> Answer:
+        said = strict(asked)
+        return Answer(accepts("new-token")(asked).body, 400, said.headers) if is_old(asked, said) else said
+
+    def is_old(asked: Asked, said: Answer) -> bool:
+        return said.status == 200 and asked.headers["x-acs-security-token"] != "new-token"
+
+    async with serving() as service, watching(service, sts_token={"file": str(file)}) as source:
+        file.write_text("new-token")
+        service.on(ID, answer)
+        await ask(source)
+    assert len(service.asked) == 3
 
 
 # --- trouble ---

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.sources.batchcompute.jobs import (
     KEY,
     SECRETS,
     Answer,
+    Asked,
     instance,
     job,
     one,
@@ -133,6 +135,29 @@ async def test_without_the_key_in_the_config_nothing_is_read() -> None:
         fails(service)
         await message(source)
     assert len(service.asked) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_was_renewed_between_two_requests(tmp_path: Path) -> None:
+    """The store is the first to refuse the old one: the log is read with the new one, and the service is asked so."""
+    file = tmp_path / "token"
+    file.write_text("old-token")
+
+    def store(asked: Asked) -> Answer:
+        if asked.headers["x-oss-security-token"] == "new-token":
+            return Answer("THE END", 206)
+        file.write_text("new-token")
+        return Answer("<Error><Code>SecurityTokenExpired</Code></Error>", 403)
+
+    async with serving() as service, reading(service, sts_token={"file": str(file)}) as source:
+        fails(service)
+        service.on("/bkt/", store)
+        assert (await message(source)).endswith("THE END")
+        await message(source)
+    old, new, last = service.asked_for("/bkt/")
+    assert [one.headers["x-oss-security-token"] for one in (old, new, last)] == ["old-token", "new-token", "new-token"]
+    assert old.headers["Authorization"] != new.headers["Authorization"]
+    assert service.asked_for("/jobs/")[-1].headers["x-acs-security-token"] == "new-token"
 
 
 @pytest.mark.asyncio
