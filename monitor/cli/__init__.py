@@ -103,6 +103,22 @@ def check(file: Annotated[Path, typer.Argument(help="the config file")]) -> None
     check_config(file)
 
 
+@app.command()
+def doctor(
+    config: ConfigFile,
+    source: Annotated[str | None, typer.Option(help="only this source; default: all of them")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether every source can be watched: address, certificate, clock, key, and each right by its name.
+
+    Asks the services, and changes nothing. Exit 0 if all is good; 1 if something is missing, with what to do; 2 if the
+    config cannot be used or has no such source.
+    """
+    from monitor.cli.examining import examine_sources
+
+    examine_sources(config, source, as_json=as_json)
+
+
 @app.command("check-job")
 def check_job(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="job descriptions; - is standard input")],

@@ -8,7 +8,7 @@ from tests.cli.command import stagewatch
 
 NAMES = (
     *("serve", "demo", "emulate", "check", "check-job", "parse", "ls", "show", "watch", "wait", "stop", "results"),
-    *("logview", "run-job", "restart", "top"),
+    *("logview", "run-job", "restart", "ingest", "doctor", "top"),
 )
 
 
