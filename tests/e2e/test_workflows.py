@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import odps
 import pytest
@@ -68,6 +69,10 @@ async def test_every_step_is_watched_under_its_workflow(tmp_path: Path) -> None:
         assert top["progress"] == 1.0
         for id_ in shown:
             assert (await on.history(id_)).count("discovered") == 1
+        for child in top["children"]:  # each has a page of its own, the one that the client names
+            step = on.client.get_instance(child["key"].rpartition("/")[2])
+            theirs = parts_of(await asyncio.to_thread(step.get_logview_address, 1))
+            assert parts_of((await on.get(f"{child['key']}/logview"))["url"]) == theirs
     assert on.receiver.requests == []
 
 
@@ -100,6 +105,14 @@ async def test_a_failed_step_is_the_failure_of_its_workflow(tmp_path: Path) -> N
         summary = alerts[steps["AppendID"]["id"]]["annotations"]["summary"]
         assert f"step 'AppendID' of {steps['number']['id']}" in summary
         assert {one["contradiction"] for one in shown.values()} == {None}
+
+
+def parts_of(address: str) -> tuple[str, ...]:
+    """An address of LogView without its token, which says until when it is good."""
+    parts = urlsplit(address)
+    query = parse_qs(parts.query)
+    assert query.pop("token")
+    return parts.scheme, parts.netloc, parts.path, str(sorted(query.items()))
 
 
 def alerts_of(receiver: Receiver) -> list[dict[str, Any]]:
