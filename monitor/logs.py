@@ -3,6 +3,8 @@
 import logging
 import re
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 from urllib.parse import quote
@@ -11,7 +13,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from monitor.core.text import clip
-from monitor.section import Section
+from monitor.section import Secret, Section
 
 Form = Literal["logfmt", "json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -24,6 +26,7 @@ class LogSection(Section):
     format: Form = "logfmt"
 
 
+RENEWED_KEPT = 256  # values of secrets that were renewed, the newest: those before them have expired
 LONGEST_TEXT = 2000  # characters of a value; tracebacks are kept whole
 
 # What a token looks like in an address, in a header or in JSON, whoever put it there.
@@ -40,11 +43,32 @@ _WHOLE = frozenset({"exception", "stack"})  # texts of many lines that we write 
 
 
 class Mask:
-    """A processor that takes secrets out of everything that is logged: those known from the config, and what looks like
-    a token."""
+    """A processor that takes secrets out of everything that is logged: those that it learned, what they were renewed to
+    since, and what looks like a token."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {secret for secret in secrets if len(secret) >= 4}
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._learned: set[str] = set()
+        self._renewed: deque[str] = deque(maxlen=RENEWED_KEPT)
+        self._learning = threading.Lock()  # files are read in threads
+        self._secrets: list[str] = []
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Hide these from now on, as they are and as they will be renewed."""
+        with self._learning:
+            for secret in secrets:
+                self._learned.add(secret.reveal())
+                secret.listen(self._renew)
+            self._prepare()
+
+    def _renew(self, value: str) -> None:
+        with self._learning:
+            if value not in self._renewed:
+                self._renewed.append(value)
+                self._prepare()
+
+    def _prepare(self) -> None:
+        known = {secret for secret in (*self._learned, *self._renewed) if len(secret) >= 4}
         known |= {written for secret in known for written in (quote(secret, safe=""), repr(secret)[1:-1])}
         self._secrets = sorted(known, key=len, reverse=True)
 

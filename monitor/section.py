@@ -4,7 +4,7 @@ Each driver keeps its own section beside its code; `config.py` puts them togethe
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,15 +23,17 @@ class Secret:
     """A value that does not print. In YAML: the text itself, `{env: NAME}` or `{file: PATH}`.
 
     The environment is an input: `Model.model_validate(data, context={"env": os.environ})`.
+    Whoever hides secrets from people listens to each: what it is renewed to must be hidden as well.
     Two secrets are equal if they are of one file, whatever that held when each was read, or else by their values:
     whoever uses one from a file reads it again.
     """
 
-    __slots__ = ("_file", "_value")
+    __slots__ = ("_file", "_renewed", "_value")
 
-    def __init__(self, value: str, file: Path | None = None) -> None:
+    def __init__(self, value: str, file: Path | None = None, renewed: Callable[[str], None] | None = None) -> None:
         self._value = value
         self._file = file
+        self._renewed = renewed
 
     def reveal(self) -> str:
         """The value, for signing and for headers only."""
@@ -43,15 +45,26 @@ class Secret:
         return self._file is not None
 
     def reread(self) -> "Secret":
-        """As its file holds it now. Itself where it is from none, or where that holds no line of text at this moment:
-        whoever writes a new secret may have only begun."""
+        """As its file holds it now; whoever listens knows it first. Itself where it is from none, or where that holds no
+        line of text at this moment: whoever writes a new secret may have only begun."""
         if self._file is None:
             return self
         try:
             text = _read_secret_file(self._file)
         except ValueError:
             return self
-        return Secret(text, self._file) if text.isprintable() else self
+        if text == self._value or not text.isprintable():
+            return self
+        if self._renewed is not None:
+            self._renewed(text)
+        return Secret(text, self._file, self._renewed)
+
+    def listen(self, renewed: Callable[[str], None]) -> None:
+        """Call `renewed` with each new value that this one and those read after it find, in whatever thread reads."""
+        self._renewed = renewed
+
+    def __reduce__(self) -> tuple[type["Secret"], tuple[str, Path | None]]:
+        return Secret, (self._value, self._file)  # whoever listens is not copied, and does not hear of the copy
 
     def __repr__(self) -> str:
         return "<secret>"

@@ -5,12 +5,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import structlog
 
 from monitor.core.model import Phase
-from monitor.logs import LONGEST_TEXT, Form, Mask, set_up
+from monitor.logs import LONGEST_TEXT, RENEWED_KEPT, Form, Mask, set_up
 from monitor.section import Secret
 from tests.engine.scripted import key
 
@@ -43,7 +45,7 @@ def written(form: Form) -> Written:
 
 def logging_to(form: Form, level: str = "info") -> Written:
     to = io.StringIO()
-    set_up(level=level, form=form, mask=Mask([SECRET, "abc"]), to=to)
+    set_up(level=level, form=form, mask=Mask([Secret(SECRET), Secret("abc")]), to=to)
     return to.getvalue
 
 
@@ -150,7 +152,7 @@ def test_what_looks_like_a_token_is_masked(written: Written, text: str) -> None:
 
 def test_harmless_words_stay() -> None:
     """Sentences about tokens, short values and keys of instances are not masked."""
-    mask = Mask([SECRET, "abc"])
+    mask = Mask([Secret(SECRET), Secret("abc")])
     for text in (
         "unexpected token: name",
         "the abc of it",
@@ -159,6 +161,32 @@ def test_harmless_words_stay() -> None:
         "secret file /run/secrets/maxcompute is empty",
     ):
         assert mask.text(text) == text
+
+
+def test_what_a_secret_is_renewed_to_is_masked(tmp_path: Path) -> None:
+    """From the moment in which anybody has read it; the old one may be under way still. Also one that was learned
+    later, and one that was read again before; an old one of ever so long ago is nothing worth."""
+    (file := tmp_path / "token").write_text("old t0ken/1")
+    secret = Secret.read({"file": str(file)}, {})
+    mask = Mask()
+    mask.learn([secret])
+    for number in range(2, RENEWED_KEPT + 3):
+        file.write_text(f"new t0ken/{number}")
+        secret = secret.reread()
+    assert mask.text("old t0ken/1, new t0ken/2, new t0ken/3.") == "<secret>, new t0ken/2, <secret>."
+    assert mask.text(f"?token{secret.reveal()}&new%20t0ken%2F{RENEWED_KEPT + 2}") == "?token<secret>&<secret>"
+
+    (other := tmp_path / "other").write_text("another-key")
+    mask.learn([Secret.read({"file": str(other)}, {})])
+    assert mask.text("another-key new t0ken/3") == "<secret> <secret>"
+
+
+def test_secrets_are_learned_in_any_thread() -> None:
+    """Files are read beside the loop, many at once: none is forgotten."""
+    mask = Mask()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: mask.learn([Secret(f"secret-{number:03}")]), range(200)))
+    assert mask.text(" ".join(f"secret-{number:03}" for number in range(200))) == " ".join(["<secret>"] * 200)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +225,7 @@ def test_a_long_text_is_cut(written: Written) -> None:
 
 def test_masking_is_quick_for_long_texts() -> None:
     """A quarter of a megabyte of what almost looks like a token takes no second."""
-    mask = Mask([SECRET])
+    mask = Mask([Secret(SECRET)])
     for text in ("token" * 50_000, "a" * 250_000, 'authorization: "' * 15_000, "token = = " * 25_000):
         began = time.perf_counter()
         mask.text(text)

@@ -173,6 +173,21 @@ def test_secrets_of_one_file_are_equal(tmp_path: Path) -> None:
     assert old.key.reread().reread().reveal() == "new-token"
 
 
+def test_whoever_listens_hears_of_every_renewal(tmp_path: Path) -> None:
+    """Once of each value, also of one that was renewed before; a copy of the section has nobody that listens."""
+    (file := tmp_path / "token").write_text("first")
+    section, heard = account({"file": str(file)}), list[str]()
+    section.key.listen(heard.append)
+    assert section.key.reread() is section.key
+    file.write_text("second")
+    renewed = section.key.reread()
+    assert renewed.reread() is renewed
+    file.write_text("third")
+    assert renewed.reread().reveal() == "third"
+    copy.deepcopy(section).key.reread()
+    assert heard == ["second", "third"]
+
+
 @pytest.mark.parametrize("text", [None, "", "  \n", "two\nlines", "no\x00text"])
 def test_a_file_that_holds_no_secret_now_leaves_the_old_one(tmp_path: Path, text: str | None) -> None:
     """It is deleted, empty or half-written at this moment: what was read before is used on."""

@@ -28,15 +28,18 @@ def run_daemon(file: Path, listen: str | None) -> None:
     if listen is not None:
         check_address(listen)
 
+    mask = Mask()
+
     def read() -> Config:
         config = load(file, os.environ)
+        mask.learn(config.secrets())
         return config.model_copy(update={"listen": listen}) if listen is not None else config
 
     try:
         config = read()
     except ConfigError as error:
         stop_with(str(error), FAILED)
-    set_up(level=config.log.level, form=config.log.format, mask=Mask(config.secrets()))
+    set_up(level=config.log.level, form=config.log.format, mask=mask)
 
     hang_ups, reloads = anyio.create_memory_object_stream[None](1)
 

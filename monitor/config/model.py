@@ -123,6 +123,7 @@ class TrackingSection(Section):
     """When an instance is judged. `null` switches a verdict off."""
 
     lost_after: int = Field(default=3, ge=1, le=100)
+    lost_within: Span = timedelta(seconds=30)
     stalled_after: Span | None = timedelta(minutes=30)
     straggling_after: Span | None = timedelta(minutes=10)
     queued_too_long_after: Span | None = timedelta(minutes=30)
@@ -136,7 +137,7 @@ class TrackingSection(Section):
             queued=self.queued_too_long_after,
             late=self.late_after,
         )
-        return Policy(lost_after=self.lost_after, limits=limits)
+        return Policy(lost_after=self.lost_after, lost_within=self.lost_within, limits=limits)
 
 
 class Config(Section):
@@ -231,16 +232,16 @@ class Config(Section):
         if host in {"0.0.0.0", "::"} and self.external_url is None:  # noqa: S104 - compared with, not bound to
             yield f"links in alerts will lead to {host}: set `external_url` to the address that people open"
 
-    def secrets(self) -> Iterator[str]:
+    def secrets(self) -> Iterator[Secret]:
         """Every secret in it, for the log's mask. An access id is none: it names an account and proves nothing, and
         masked it would take every project of the same name out of the log."""
         yield from _secrets(self)
 
 
-def _secrets(section: Any) -> Iterator[str]:  # Any: whatever a section holds
+def _secrets(section: Any) -> Iterator[Secret]:  # Any: whatever a section holds
     match section:
         case Secret():
-            yield section.reveal()
+            yield section
         case Section():
             for name in type(section).model_fields.keys() - {"access_id", "app_access_id"}:
                 yield from _secrets(getattr(section, name))

@@ -1,11 +1,13 @@
 """What an operator may decide."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from monitor.config import Config, load, parse, read_address
 from monitor.core.alerting import Trigger
+from monitor.core.tracker import Policy
 from tests.config.keys import keys_of
 from tests.config.texts import ENV, EXAMPLE, SMALLEST
 
@@ -14,7 +16,7 @@ def test_example_is_good() -> None:
     """The example in the repository passes, with its secrets from the environment."""
     config = load(EXAMPLE, ENV)
     assert config.sources[0].name == "warehouse"
-    assert set(ENV.values()) - {"an-id"} <= set(config.secrets())
+    assert set(ENV.values()) - {"an-id"} <= {secret.reveal() for secret in config.secrets()}
 
 
 def test_example_has_every_key() -> None:
@@ -44,6 +46,13 @@ def test_every_trigger_is_a_word_of_the_config(when: Trigger) -> None:
     assert [rule.when for rule in parse(SMALLEST + alerts, file="f", env={}).rules("http://here").rules] == [when]
     [words] = re.findall(r"# when: (.*)", EXAMPLE.read_text(encoding="utf-8"))
     assert when in words.split(", ")
+
+
+def test_when_a_missing_instance_is_lost() -> None:
+    """Both conditions are the operator's; both have a default."""
+    assert parse(SMALLEST, file="f", env={}).tracking.policy() == Policy()
+    policy = parse(SMALLEST + "tracking: {lost_after: 5, lost_within: 2m}", file="f", env={}).tracking.policy()
+    assert (policy.lost_after, policy.lost_within) == (5, timedelta(minutes=2))
 
 
 def test_secrets_do_not_print() -> None:
