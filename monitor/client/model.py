@@ -147,7 +147,8 @@ class Outcome(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Project(Struct, frozen=True, gc=False, kw_only=True):
-    """How one project of one source stands. `age_seconds` is the age of what is shown; None before the first sweep."""
+    """How one project of one source stands. `age_seconds` is the age of what is shown; None before the first sweep. One
+    that is not `asked` is only heard of: its age is that of the last line about anything that is live there."""
 
     source: str
     project: str
@@ -158,6 +159,7 @@ class Project(Struct, frozen=True, gc=False, kw_only=True):
     reason: str | None
     detail: str | None
     instances: dict[str, int]
+    asked: bool = True
 
 
 class Projects(Struct, frozen=True, gc=False):

@@ -61,6 +61,11 @@ class Hearing:
         self._began = self._latest = now()  # nobody could be heard while there was no daemon
         self._awaited: list[_Awaited] = []
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Every source and project that is only heard of."""
+        return [(intake.name, project) for intake in self._intakes.values() for project in intake.projects]
+
     async def take(
         self,
         lines: Sequence[str],

@@ -238,7 +238,7 @@ class Api:
     async def list_sources(self, request: web.Request) -> web.Response:
         """How each project of each source stands."""
         Query(request)
-        return answer(wire.projects(self._board, self._parts.now()))
+        return answer(wire.projects(self._board, self._parts.now(), self._parts.hearing.places))
 
     # --- alerts ---
 

@@ -4,7 +4,7 @@ Rules of this file: shapes only; a field that is not known is null, never left o
 RFC 3339 in UTC.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import anyio.lowlevel
@@ -231,10 +231,15 @@ class LogView(Struct, frozen=True, gc=False):
 
 
 class Project(Struct, frozen=True, gc=False, kw_only=True):
-    """How one project of one source stands. `age_seconds` is the age of what is shown; null before the first sweep."""
+    """How one project of one source stands. `age_seconds` is the age of what is shown; null before the first sweep.
+
+    One that is not `asked` is only heard of: its age is that of the last line about anything that is live there, null
+    where nothing is.
+    """
 
     source: str
     project: str
+    asked: bool
     up: bool
     swept_at: datetime | None
     age_seconds: float | None
@@ -251,26 +256,37 @@ class Projects(Struct, frozen=True, gc=False):
     sources: tuple[Project, ...]
 
 
-def projects(board: Board, now: datetime) -> Projects:
-    """The health of every project, and how many instances it has in each phase."""
-    counts: dict[tuple[str, str], dict[Phase, int]] = {place: dict.fromkeys(Phase, 0) for place in board.health}
+def projects(board: Board, now: datetime, heard: Collection[tuple[str, str]] = ()) -> Projects:
+    """The health of every project, and how many instances it has in each phase. `heard` are those that nobody asks."""
+    counts: dict[tuple[str, str], dict[Phase, int]] = {
+        place: dict.fromkeys(Phase, 0) for place in (*board.health, *heard)
+    }
     for (source, project, phase), count in board.counts().items():
         if count:
             counts.setdefault((source, project), dict.fromkeys(Phase, 0))[phase] = count
-    return Projects(now, tuple(_project(place, counts[place], board, now) for place in sorted(counts)))
+    asked = counts.keys() - set(heard)
+    return Projects(
+        now, tuple(_project(place, counts[place], board, now, asked=place in asked) for place in sorted(counts))
+    )
 
 
-def _project(place: tuple[str, str], counts: dict[Phase, int], board: Board, now: datetime) -> Project:
+def _project(place: tuple[str, str], counts: dict[Phase, int], board: Board, now: datetime, *, asked: bool) -> Project:
     health = board.health.get(place)
     swept_at = health.swept_at if health else None
+    shown_at = swept_at if asked else _last_heard(place, board)
     return Project(
         source=place[0],
         project=place[1],
+        asked=asked,
         up=not (health and health.down),
         swept_at=swept_at,
-        age_seconds=max(0.0, (now - swept_at).total_seconds()) if swept_at else None,
+        age_seconds=max(0.0, (now - shown_at).total_seconds()) if shown_at else None,
         failing_since=health.failing_since if health else None,
         reason=(health.reason or None) if health else None,
         detail=(health.detail or None) if health else None,
         instances=counts,
     )
+
+
+def _last_heard(place: tuple[str, str], board: Board) -> datetime | None:
+    return max((track.observed_at for track in board.live(*place).values() if track.observed_at), default=None)

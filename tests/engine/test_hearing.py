@@ -134,7 +134,7 @@ async def test_verdicts_are_passed_on_what_is_only_heard_of() -> None:
 async def test_a_large_batch_is_read_aside() -> None:
     """Hundreds of kilobytes do not hold up the loop, and tell what they tell."""
     async with running_line(intakes=[intake()]) as line:
-        heard = await line.hearing.take(["x" * 100_000, *SESSION, "M1:0/1/2 " * 10_000])
+        heard = await line.hearing.take(["x" * 100_000, *SESSION, "M1:0/1/2 " * 5_000])
         assert heard.telling == 5
         assert shown(line).phase is Phase.FAILED
 

@@ -104,4 +104,18 @@ def test_projects_have_every_phase_and_their_age() -> None:
         ("new", True, None, None),
     ]
     assert [one.instances[Phase.WAITING] for one in told] == [0, 0, 1]
+    assert all(one.asked for one in told)
     assert all(set(one.instances) == set(Phase) for one in told)
+
+
+def test_what_nobody_asks_is_as_old_as_its_last_line() -> None:
+    """Of what is live; where nothing is, nobody waits for a line."""
+    p1, p2 = ("private", "p1"), ("private", "p2")
+    quiet, loud = key("quiet", *reversed(p1)), key("loud", *reversed(p1))
+    board = Board([track(quiet), track(loud, observed_at=NOON + timedelta(seconds=20)), track("i1")])
+    told = wire.projects(board, NOON + timedelta(seconds=30), [p1, p2]).sources
+    assert [(one.project, one.asked, one.up, one.age_seconds, one.swept_at) for one in told] == [
+        ("p1", False, True, 10.0, None),
+        ("p2", False, True, None, None),
+        ("analytics", True, True, None, None),
+    ]

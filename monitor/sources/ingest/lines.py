@@ -16,11 +16,14 @@ Any other line tells nothing.
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.core.model import Failure, Phase, Stage
 from monitor.core.progress import parse_line
-from monitor.sources.maxcompute.failures import read_failure
+from monitor.core.text import clip
+from monitor.sources.maxcompute.failures import LONGEST_NAME, read_failure
 
+LONGEST = 64 << 10  # characters: a longer line is none of a tool's
 TASK = "log"  # lines seldom tell the name of a task: stages and failures stand under this one
 
 # Every pattern reads its line in linear time.
@@ -46,24 +49,30 @@ class Told(Struct, frozen=True, gc=False, kw_only=True):
 
 def read_line(line: str) -> Told | None:
     """Read a line of any length; None if it tells nothing."""
-    text = line.strip()
+    text = line.strip() if len(line) <= LONGEST else line[:LONGEST].lstrip()
     if text == "OK":
         return Told(phase=Phase.SUCCEEDED)
     if text.startswith(_FAILED):
         if _CANCELLED.search(text):
             return Told(phase=Phase.CANCELLED)
         return Told(phase=Phase.FAILED, failure=read_failure(TASK, text))
+    if len(line) > LONGEST:
+        return None  # half of it might tell something else
     if named := _ID.fullmatch(text):
         return Told(instance=named[1])
     if _QUEUEING.fullmatch(text):
         return Told(instance=_leading(text), phase=Phase.WAITING)
     if progress := parse_line(text):
-        stages = progress.stages or None
+        stages = tuple(map(_clipped, progress.stages)) or None
         phase = Phase.RUNNING if stages else None
         return Told(instance=progress.instance, phase=phase, stages=stages, malformed=progress.skipped)
     if _RUNNING.fullmatch(text):
         return Told(instance=_leading(text), phase=Phase.RUNNING)
     return None
+
+
+def _clipped(stage: Stage) -> Stage:
+    return stage if len(stage.name) <= LONGEST_NAME else replace(stage, name=clip(stage.name, LONGEST_NAME))
 
 
 def _leading(text: str) -> str | None:

@@ -114,7 +114,7 @@ export class Freshness {
       const age = it.age_seconds === null ? null : it.age_seconds + passed;
       const beat = this.rhythm.get(`${it.source}/${it.project}`)?.seconds;
       const limit = beat ? Math.max(OLD_AT_LEAST, MISSED_SWEEPS * beat) : OLD_AFTER;
-      bySource.get(it.source).push({ ...it, age, isOld: !it.up || (age !== null && age > limit) });
+      bySource.get(it.source).push({ ...it, age, isOld: it.asked && (!it.up || (age !== null && age > limit)) });
     }
     const said = [];
     this.old = [...bySource.values()].flat().filter((it) => it.isOld).map((it) => `${it.source}/${it.project}`);
@@ -123,11 +123,12 @@ export class Freshness {
       const oldest = aged.length ? Math.max(...aged) : null;
       const down = projects.filter((it) => !it.up);
       const old = projects.filter((it) => it.isOld);
-      const state = old.length ? "old" : oldest === null ? "new" : "fresh";
+      const asked = projects[0].asked; // else lines come when somebody runs something: silence is no fault
+      const state = old.length ? "old" : oldest === null && asked ? "new" : "fresh";
       const badge = this.badge(name);
       setData(badge, "state", state);
       badge.setAttribute("aria-pressed", String(this.chosen.includes(name)));
-      const words = oldest === null ? (down.length ? "no data" : "first sweep") : span(oldest);
+      const words = oldest === null ? (down.length ? "no data" : asked ? "first sweep" : "quiet") : span(oldest);
       setText(badge.querySelector(".age"), down.length ? `${words} · ${line(down[0].reason ?? "down", 40)}` : words);
       setTitle(badge, projects.map(sentence).join("\n"));
       if (old.length) {
@@ -159,6 +160,7 @@ export class Freshness {
 }
 
 function sentence(it) {
-  const age = it.age === null ? "not swept yet" : `swept ${span(it.age)} ago`;
+  const never = it.asked ? "not swept yet" : "nothing runs that was heard of";
+  const age = it.age === null ? never : `${it.asked ? "swept" : "last heard of"} ${span(it.age)} ago`;
   return title(`${it.project}: ${age}${it.up ? "" : `, down: ${it.reason} ${it.detail ?? ""}`}`);
 }

@@ -122,6 +122,17 @@ def test_no_text_raises(line: str) -> None:
     ],
 )
 def test_lines_of_any_length_are_read_in_no_time(line: str) -> None:
-    """Ten kilobytes and a megabyte alike; the text of a failure is cut."""
+    """A megabyte tells nothing but a failure, whose text is cut: no tool prints so many stages."""
     told = read_line(line)
+    assert (told is not None) is line.startswith("FAILED:")
     assert told is None or told.failure is None or len(told.failure.message) < 10_000
+
+
+def test_a_name_of_ten_kilobytes_is_cut() -> None:
+    """With a mark, as of any other source."""
+    told = read_line(f"{'x' * 10_000}:0/1/1[100%] M1:0/1/1[100%]")
+    assert told is not None
+    assert told.stages is not None
+    first, second = told.stages
+    assert len(first.name) <= 256
+    assert (first.total, second) == (1, Stage("M1", 0, 1, 1, percent=100))
