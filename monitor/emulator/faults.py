@@ -28,7 +28,17 @@ from monitor.emulator.xmltext import escape
 LISTINGS = ("cachedinstances", "list")
 QUESTIONS = ("status", *(action for action in INSTANCE_ACTIONS if action != "instancestatus"))
 OF_INSTANCES = (*QUESTIONS, "stop", "put_info")
-OF_PROJECTS = ("submit", "project", "authorization", "tunnel", "logs", "tenants", "logview_host", "webconsole_host")
+OF_PROJECTS = (
+    "submit",
+    "project",
+    "authorization",
+    "tunnel",
+    "logs",
+    "tenants",
+    "logview_host",
+    "webconsole_host",
+    "connection",
+)
 OPERATIONS = (*LISTINGS, *OF_INSTANCES, *OF_PROJECTS)
 _SPACE = b" " * 2**18
 ServiceName: TypeAlias = Literal["maxcompute", "batchcompute"]

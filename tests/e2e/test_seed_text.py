@@ -104,8 +104,11 @@ def test_a_workflow_and_the_logview_of_its_steps(o: ODPS) -> None:
     o.execute_sql("create table input_table as select * from pyodps_iris limit 3")
     parameters = {"inputTableName": "input_table", "outputTableName": "output_table"}
     instance = o.run_xflow("AppendID", "algo_public", parameters)
+    met = dict(o.iter_xflow_sub_instances(instance, interval=0.01, check=True))
     steps = o.get_xflow_sub_instances(instance)
-    assert list(steps) == ["AppendID"]
+    assert list(steps) == ["check", "AppendID", "verify"]
+    assert met.keys() <= steps.keys()
+    assert {"check", "AppendID"} <= met.keys()
     assert "/logview/?" in steps["AppendID"].get_logview_address()
     instance.wait_for_success(interval=0.05)
     rows = o.execute_sql("select append_id from output_table").get_task_result()

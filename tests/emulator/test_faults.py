@@ -294,7 +294,8 @@ async def test_no_such_object_now_and_then(visit: Any) -> None:
 async def test_operations_are_those_that_are_counted(visit: Any) -> None:
     """Every route of the service can be hit under the name under which it is counted."""
     async with visit() as site:
-        routes = {route.resource.name for route in build_app(site.emulator.maxcompute).router.routes()}
+        names = (route.resource.name for route in build_app(site.emulator.maxcompute).router.routes())
+        routes = {name.removeprefix("mcqa_") for name in names}  # both paths of an instance count as one
     assert routes - {"instance", "instances"} <= set(OPERATIONS)
     assert len(OPERATIONS) == len(set(OPERATIONS))
 
