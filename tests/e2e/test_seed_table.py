@@ -173,26 +173,53 @@ def test_the_logview_address_opens(row: Row, faces: Faces) -> None:
     assert all("desc pyodps_iris" in page for page in pages)
 
 
-@shows("o.get_xflow_sub_instances(instance)")
-def test_the_steps_of_a_workflow(row: Row, faces: Faces) -> None:
-    """The same instances under the same names, and each has its own LogView."""
+@pytest.fixture(scope="module")
+def workflow(faces: Faces) -> Any:
+    """The manual's workflow, run to its end while the daemon watched."""
     tables = {"inputTableName": "pyodps_iris", "outputTableName": "numbered"}
     instance = faces.o.run_xflow("AppendID", "algo_public", tables, hints={"emulator.seconds": "40"})
     faces.python("await daemon.register(key)", instance.id)
     instance.wait_for_success(interval=0.05)
-    steps = {name: step.id for name, step in faces.pyodps(row.pyodps, instance=instance).items()}
+    return instance
 
-    def leaves(id_: str) -> dict[str, str]:
+
+@shows("o.get_xflow_sub_instances(instance)")
+def test_the_steps_of_a_workflow(row: Row, faces: Faces, workflow: Any) -> None:
+    """The same instances under the same names. pyodps leaves out the workflows between them."""
+    steps = {name: step.id for name, step in faces.pyodps(row.pyodps, instance=workflow).items()}
+    asks: list[Callable[[str], Any]] = [
+        lambda id_: [(child.key, child.step) for child in faces.python(row.python, id_)],
+        lambda id_: _children(json.loads(faces.terminal(row.terminal, id_).stdout)),
+        lambda id_: _children(faces.http(row.http, id_).body),
+    ]
+
+    def leaves(ask: Callable[[str], Any], id_: str) -> dict[str, str]:
         found: dict[str, str] = {}
-        for child in faces.http(row.http, id_).body["children"]:
-            below = child["key"].rpartition("/")[2]
-            found |= leaves(below) or {child["step"]: below}
+        for key, step in ask(id_):
+            below = key.rpartition("/")[2]
+            found |= leaves(ask, below) or {step: below}
         return found
 
     assert "AppendID" in steps
-    assert soon(lambda: leaves(instance.id), steps) == steps
-    for step in steps.values():
-        assert f"&i={step}&" in faces.http("GET /api/v1/instances/KEY/logview", step).body["url"]
+    for ask in asks:
+        assert soon(lambda: leaves(ask, workflow.id), steps) == steps  # noqa: B023 - asked at once
+
+
+def _children(instance: Any) -> list[tuple[str, str]]:
+    return [(child["key"], child["step"]) for child in instance["children"]]
+
+
+@shows("sub_inst.get_logview_address()")
+def test_each_step_has_its_own_logview(row: Row, faces: Faces, workflow: Any) -> None:
+    """The address that pyodps gives, but for the token."""
+    for sub_inst in faces.o.get_xflow_sub_instances(workflow).values():
+        address, _, _ = faces.pyodps(row.pyodps, sub_inst=sub_inst).partition("&token=")
+        told = [
+            faces.terminal(row.terminal, sub_inst.id).stdout,
+            faces.python(row.python, sub_inst.id),
+            faces.http(row.http, sub_inst.id).body["url"],
+        ]
+        assert all(url.replace("%3A", ":").replace("%2F", "/").startswith(f"{address}&token=") for url in told)
 
 
 @shows("instance.status", "instance.status.value")
