@@ -45,7 +45,7 @@ class Secret:
         return self._file is not None
 
     def reread(self) -> "Secret":
-        """As its file holds it now; whoever listens knows it first. Itself where it is from none, or where that holds no
+        """As its file holds it now; who listens hears of it first. Itself where it is from none, or where that holds no
         line of text at this moment: whoever writes a new secret may have only begun."""
         if self._file is None:
             return self

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -31,6 +32,7 @@ from monitor.sources.maxcompute import MaxComputeSection, MaxComputeSource
 
 pytestmark = pytest.mark.asyncio
 
+KEY, WRONG_KEY = "demo-secret", "made-up-wrong-key"
 TEXT = "ODPS-0123131:User defined function exception - made up"
 
 
@@ -49,8 +51,11 @@ class Ground(Protocol):
     has_pages: bool
     rights: Mapping[str, str]
 
-    def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AbstractAsyncContextManager[Source]:
-        """A driver, closed when the block ends; perhaps with a wrong key, or where nobody listens."""
+    def source(
+        self, *, wrong_key: bool = False, nobody_there: bool = False, key_file: Path | None = None
+    ) -> AbstractAsyncContextManager[Source]:
+        """A driver, closed when the block ends; perhaps with a wrong key, with the key in a file, or where nobody
+        listens."""
         ...
 
     async def begin(self, *fates: Phase) -> list[InstanceKey]:
@@ -143,12 +148,14 @@ class MaxComputeGround(Emulated):
     )
 
     @asynccontextmanager
-    async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
+    async def source(
+        self, *, wrong_key: bool = False, nobody_there: bool = False, key_file: Path | None = None
+    ) -> AsyncIterator[Source]:
         data = self._section(
             type="maxcompute",
             endpoint="http://127.0.0.1:9/api" if nobody_there else self.emulator.endpoint,
             projects=[self.project],
-            access_key="made-up-wrong-key" if wrong_key else "demo-secret",
+            access_key={"file": str(key_file)} if key_file else WRONG_KEY if wrong_key else KEY,
         )
         section = MaxComputeSection.model_validate(data)
         source = MaxComputeSource(section, now=now, report=self.reports.append, jitter=lambda: 0.0)
@@ -177,12 +184,14 @@ class BatchComputeGround(Emulated):
     )
 
     @asynccontextmanager
-    async def source(self, *, wrong_key: bool = False, nobody_there: bool = False) -> AsyncIterator[Source]:
+    async def source(
+        self, *, wrong_key: bool = False, nobody_there: bool = False, key_file: Path | None = None
+    ) -> AsyncIterator[Source]:
         data = self._section(
             type="batchcompute",
             endpoint="http://127.0.0.1:9" if nobody_there else self.emulator.url,
             region=self.project,
-            access_key="made-up-wrong-key" if wrong_key else "demo-secret",
+            access_key={"file": str(key_file)} if key_file else WRONG_KEY if wrong_key else KEY,
         )
         section = BatchComputeSection.model_validate(data)
         source = BatchComputeSource(section, now=now, report=self.reports.append, jitter=lambda: 0.0)
@@ -464,8 +473,22 @@ async def test_a_wrong_key(opened: Open, ask: str) -> None:
         with pytest.raises(SourceError) as caught:
             await ASKS[ask](source, key)
     assert caught.value.reason is Reason.UNAUTHORIZED
-    assert "made-up-wrong-key" not in str(caught.value)
+    assert WRONG_KEY not in str(caught.value)
     assert "warehouse" in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_a_key_that_was_renewed(opened: Open, ask: str, tmp_path: Path) -> None:
+    """Whatever the first question is, it is answered: the file is read again once the old key was refused."""
+    (file := tmp_path / "key").write_text(WRONG_KEY)
+    async with opened() as ground, ground.source(key_file=file) as source:
+        (key,) = await ground.begin(Phase.RUNNING)
+        file.write_text(KEY)
+        answered = None if ask != "logview" or ground.has_pages else Reason.REJECTED
+        assert await outcome(ASKS[ask](source, key)) is answered
+    first, *others = (report.result for report in ground.reports)
+    assert first == Reason.UNAUTHORIZED
+    assert set(others) == {"ok"}
 
 
 @pytest.mark.parametrize("ask", ASKS)
