@@ -10,9 +10,10 @@ PIP := pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.core ## the daemon at work on emulated services, in one command
 	@$(BIN)/stagewatch demo
 
+# Most tests wait for programs that they started, so there may be more at once than there are cores.
 test: $(VENV)/.test ## every test, against real clients, a real Prometheus and a real browser
 	@sh .ci/system-packages
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4 --dist loadfile
 
 soak: $(VENV)/.test ## the proofs that take long, in full, with a new seed (SEED=n repeats one): about an hour and a half
 	SOAK=1 $(BIN)/pytest -s tests/e2e/test_kill.py tests/soak
