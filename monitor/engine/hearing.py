@@ -21,6 +21,7 @@ from monitor.storage.base import Batch
 
 KEPT_WITHIN = 10.0  # seconds from what was told to what the board shows
 LOOK_EVERY = 10.0  # seconds, or a quarter of the shortest span of silence, at how long ago each was heard of
+LOOK_AT_MOST_EVERY = 0.1
 READ_ASIDE = 64 << 10  # characters: more than that are read in a thread, so that the loop goes on
 
 
@@ -105,7 +106,8 @@ class Hearing:
 
     async def run(self) -> None:
         """Give up those of which nothing was heard for too long, until cancelled."""
-        every = min([LOOK_EVERY, *(intake.silent_after.total_seconds() / 4 for intake in self._intakes.values())])
+        spans = (intake.silent_after.total_seconds() / 4 for intake in self._intakes.values())
+        every = max(LOOK_AT_MOST_EVERY, min([LOOK_EVERY, *spans]))
         while True:
             await anyio.sleep(every)
             at = self._now()

@@ -16,7 +16,7 @@ from tests.client.test_feed import port
 from tests.e2e.eventually import eventually
 from tests.e2e.processes import STAGEWATCH, running
 from tests.e2e.receiver import receiving
-from tests.web.desk import open_desk
+from tests.web.desk import open_hearing_desk
 
 ID, OTHER = "20160519101349613gzbzufck2", "20160519101500000gaaaaaaa1"
 KEY = f"private/p1/{ID}"
@@ -61,7 +61,7 @@ PLACE = ("--source", "private", "--project", "p1")
 )
 async def test_how_a_text_ends(text: str, code: int, out: list[str], err: list[str]) -> None:
     """Each end of an instance on stdout, what is missing on stderr, and the worst of it in the exit code."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         done = await said("ingest", *PLACE, "--url", desk.url, stdin=text.encode())
     assert done.stdout.decode().splitlines() == out
     assert done.stderr.decode().splitlines() == [f"stagewatch: {line}" for line in err]
@@ -71,7 +71,7 @@ async def test_how_a_text_ends(text: str, code: int, out: list[str], err: list[s
 @pytest.mark.asyncio
 async def test_a_key_of_ones_own_and_json() -> None:
     """A text without an id belongs to the one that is given; every end is an object."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         done = await said(
             "ingest", "--key", "private/p1/nightly-7", "--url", desk.url, "--json", stdin=b"M1:1/0/2[0%]\nFAILED: x\n"
         )
@@ -92,7 +92,7 @@ async def test_a_key_of_ones_own_and_json() -> None:
 )
 async def test_where_lines_cannot_go(arguments: tuple[str, ...], says: str) -> None:
     """One line says what to write instead; whoever writes into the pipe can write to its end all the same."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         done = await said("ingest", *arguments, "--url", desk.url, stdin=STATEMENT.encode() * 20_000)
     assert (done.returncode, done.stdout) == (2, b"")
     assert says in one_line(done)

@@ -11,7 +11,7 @@ from monitor.client.sending import Sender
 from monitor.core.model import Phase
 from tests.client.test_feed import client, port
 from tests.e2e.eventually import eventually
-from tests.web.desk import open_desk
+from tests.web.desk import open_hearing_desk
 
 ID = "20160519101349613gzbzufck2"
 KEY = f"private/p1/{ID}"
@@ -33,7 +33,7 @@ def sender(daemon: Stagewatch, news: list[News] | None = None, *, patience: floa
 
 async def test_one_batch() -> None:
     """What it told comes back: where the rest belongs, and how all stand."""
-    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+    async with open_hearing_desk() as desk, Stagewatch(desk.url) as daemon:
         told = await daemon.ingest([f"ID = {ID}", "M1:1/1/2[50%]", "M1_Stg1_job0:0/1/"], source="private", project="p1")
         assert (told.key, told.telling, told.unclaimed, told.malformed) == (KEY, 3, 0, 1)
         assert [(one.key, one.phase, one.progress) for one in told.instances] == [(KEY, Phase.RUNNING, 0.5)]
@@ -45,7 +45,7 @@ async def test_one_batch() -> None:
 async def test_batches_follow_the_text() -> None:
     """What the answer to one batch named goes with the next: each statement of a session is an instance of its own."""
     other = ID.replace("2016", "2017")
-    async with open_desk() as desk, Stagewatch(desk.url) as daemon:
+    async with open_hearing_desk() as desk, Stagewatch(desk.url) as daemon:
         sending = sender(daemon, source="private", project="p1")
         for lines in (["M1:0/1/2"], [f"ID = {ID}"], ["M1:0/1/2"], ["OK", f"ID = {other}"], ["FAILED: made up"]):
             await sending.send(await inbox(*lines))
@@ -70,14 +70,14 @@ async def test_nothing_is_lost_while_the_daemon_is_away() -> None:
         done = group.create_task(sending.send(box))
         await box.put(b"M1:1/0/2[0%]\n")
         await eventually(heard, lambda count: count == 1)
-        async with open_desk(port=at) as desk:
+        async with open_hearing_desk(port=at) as desk:
             await eventually(heard, lambda count: count == 2)
             kept = desk.board.get(desk.board.with_id(ID)[0])
         assert kept is not None
         await box.put(b"M1:0/2/2[100%]\n")
         await eventually(heard, lambda count: count == 3)
         await box.put(b"FAILED: made up\n")
-        async with open_desk(kept, port=at):
+        async with open_hearing_desk(kept, port=at):
             await box.close()
             await done
     assert [type(one) for one in news] == [Away, Back, Away, Back]

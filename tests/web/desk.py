@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from socket import create_server
 from types import SimpleNamespace
 from typing import Any
@@ -171,7 +172,9 @@ class FakeService:
 class Desk:
     """A server, and the hands that feed it."""
 
-    def __init__(self, limits: FeedLimits, tracks: Iterable[Track], epoch: str, seq: int) -> None:
+    def __init__(
+        self, limits: FeedLimits, tracks: Iterable[Track], epoch: str, seq: int, heard: Sequence[IngestSection]
+    ) -> None:
         self.board = Board(tracks)
         self.bus = Bus(epoch, seq)
         self.storage = MemoryStorage()
@@ -184,7 +187,7 @@ class Desk:
         self.url = ""
         self._send, self.stream = anyio.create_memory_object_stream[Any](100)
         self.hearing = Hearing(
-            intakes={HEARD.name: LineIntake(HEARD)},
+            intakes={section.name: LineIntake(section) for section in heard},
             asked=[self.service.name],
             board=self.board,
             stream=self._send,
@@ -198,7 +201,7 @@ class Desk:
                 stream=self._send,
                 storage=self.storage,
                 now=lambda: self.now,
-                heard=[HEARD.name],
+                heard=[section.name for section in heard],
             ),
             hearing=self.hearing,
             storage=self.storage,
@@ -287,10 +290,15 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(
-    *tracks: Track, limits: FeedLimits | None = None, epoch: str = "e1", seq: int = 100, port: int = 0
+    *tracks: Track,
+    limits: FeedLimits | None = None,
+    epoch: str = "e1",
+    seq: int = 100,
+    port: int = 0,
+    heard: Sequence[IngestSection] = (),
 ) -> AsyncIterator[Desk]:
-    """Serve on a free port (or this one) while the block runs."""
-    desk = Desk(limits or FeedLimits(), tracks, epoch, seq)
+    """Serve on a free port (or this one) while the block runs. `heard` are sources of which lines are told."""
+    desk = Desk(limits or FeedLimits(), tracks, epoch, seq, heard)
     listener = create_server(("127.0.0.1", port))
     desk.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
@@ -307,3 +315,6 @@ async def open_desk(
         listener.close()
         desk.stream.close()
         desk._send.close()
+
+
+open_hearing_desk = partial(open_desk, heard=(HEARD,))

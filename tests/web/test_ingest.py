@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.web.ingest import MOST_LINES
-from tests.web.desk import HOSTILE, open_desk, track
+from tests.web.desk import HOSTILE, open_hearing_desk, track
 
 pytestmark = pytest.mark.asyncio
 
@@ -33,7 +33,7 @@ def body(*lines: str, **fields: Any) -> dict[str, Any]:
 )
 async def test_an_instance_may_be_named_in_every_form(place: dict[str, str]) -> None:
     """Whole, or in parts, or as short as it is clear; what is told stands on the board when it is answered."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         told = await desk.post(INGEST, {"lines": [RUNS], **place})
         key = f"private/p1/{ID}"
         assert (told["key"], told["telling"], told["unclaimed"], told["malformed"]) == (key, 1, 0, 0)
@@ -45,7 +45,7 @@ async def test_an_instance_may_be_named_in_every_form(place: dict[str, str]) -> 
 
 async def test_the_text_names_the_instance_and_the_answer_where_the_rest_belongs() -> None:
     """Whoever sends the lines reads nothing in them: what the answer names goes with the next batch."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         told = await desk.post(INGEST, body("Log view:", RUNS))
         assert (told["key"], told["instances"], told["unclaimed"]) == (None, [], 1)
         told = await desk.post(INGEST, body(f"ID = {ID}"))
@@ -80,7 +80,7 @@ async def test_the_text_names_the_instance_and_the_answer_where_the_rest_belongs
 )
 async def test_what_is_refused(sent: Any, status: int, says: str) -> None:
     """With words that say what to write instead."""
-    async with open_desk(track("i1")) as desk:
+    async with open_hearing_desk(track("i1")) as desk:
         refusal = await desk.refused(status, "POST", INGEST, json=sent)
         assert says in refusal.message
 
@@ -88,14 +88,14 @@ async def test_what_is_refused(sent: Any, status: int, says: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b'{"lines": ["\xed\xa0\x80"]}', b"[" * 5000])
 async def test_what_is_not_json(data: bytes) -> None:
     """Nor UTF-8: it is refused in words, and nothing else happens."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         refusal = await desk.refused(400, "POST", INGEST, data=data)
         assert refusal.code == "bad_request"
 
 
 async def test_bodies_and_lines_of_any_size() -> None:
     """More than a mebibyte is refused; lines of ten kilobytes are read, and the text of a failure is cut."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         refusal = await desk.refused(413, "POST", INGEST, data=io.BytesIO(json.dumps(body("x" * (1 << 20))).encode()))
         assert "send at most 1 MiB" in refusal.message
         long = " ".join(f"M{n}:0/1/2[50%]" for n in range(1000))
@@ -110,7 +110,7 @@ async def test_bodies_and_lines_of_any_size() -> None:
 async def test_hostile_text_is_text(text: str) -> None:
     """It comes back as it was told, as the text of a failure or as nothing; no token of a LogView is kept."""
     address = f"http://logview.example/?i={ID}&token=made-up-token"
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         told = await desk.post(INGEST, body(text, address, f"FAILED: {text}", key="nightly-2016-05-19"))
         (instance,) = told["instances"]
         assert instance["phase"] == "failed"
@@ -120,7 +120,7 @@ async def test_hostile_text_is_text(text: str) -> None:
 
 async def test_what_only_a_service_can_do() -> None:
     """501 for its results, its LogView, a stop and a restart: there is nobody to ask."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         await desk.post(INGEST, body(RUNS, key=ID))
         for method, wish in (("GET", "results"), ("GET", "logview"), ("POST", "stop"), ("POST", "restart")):
             refusal = await desk.refused(501, method, f"/api/v1/instances/{ID}/{wish}")
@@ -129,7 +129,7 @@ async def test_what_only_a_service_can_do() -> None:
 
 async def test_pages_of_others_may_not_send_lines() -> None:
     """A visitor's browser would let them tell anything."""
-    async with open_desk() as desk:
+    async with open_hearing_desk() as desk:
         refusal = await desk.refused(
             403, "POST", INGEST, json=body(RUNS, key=ID), headers={"Origin": "http://evil.test"}
         )
