@@ -72,7 +72,7 @@ class Inspector:
         self._rota: Rota[InstanceKey] = Rota(first=pace.watch_every, chance=chance)
         self._under_way: set[InstanceKey] = set()
         self._unanswered: dict[InstanceKey, _Question] = {}
-        self._unmet: set[InstanceKey] = set()  # named by the one that started them, which they do not know yet
+        self._unmet: dict[InstanceKey, tuple[str, str]] = {}  # named by the one that started them: its id, and the step
         attention.when_watched(self._watch)
 
     def ask_outcome(self, key: InstanceKey, lead: Seen | None = None) -> None:
@@ -99,7 +99,7 @@ class Inspector:
         while True:
             key, priority = await self._rota.next()
             if self._is_moot(key, priority):
-                self._answered(key)
+                self._answered(key, None)
                 continue
             self._under_way.add(key)
             try:
@@ -110,7 +110,7 @@ class Inspector:
                 self._ask_again(key, got)
                 continue
             self._rota.succeeded(key)
-            self._answered(key)
+            self._answered(key, got)
             if backlog := self._backlogs.get(key.project):
                 backlog.answer(key)
                 await self.move_checkpoint(key.project)
@@ -125,6 +125,8 @@ class Inspector:
             question = self._unanswered.get(key)
             if question is not None and question.lead is not None:
                 got = _completed(got, question.lead)
+            if isinstance(got, Seen) and not got.parent and (started := self._unmet.get(key)):
+                got = replace(got, parent=started[0], step=started[1])
             await self._stream.send((got,))
             self._meet(got)
             if isinstance(got, Gone) or not got.ended or got.phase is not None:
@@ -133,20 +135,23 @@ class Inspector:
         await self._stream.send((Missed(key, self._now(), got.reason),))
         return got
 
-    def _answered(self, key: InstanceKey) -> None:
+    def _answered(self, key: InstanceKey, got: Seen | Gone | None) -> None:
         self._unanswered.pop(key, None)
-        self._unmet.discard(key)
+        if key in self._unmet and isinstance(got, Seen) and not got.parent:
+            self.ask_outcome(key)  # it was named as a step while this answer was under way
+        else:
+            self._unmet.pop(key, None)
 
     def _meet(self, got: Seen | Gone) -> None:
         """Ask about those that it started and that are not known as such, also where nothing else is discovered: who
         watches a workflow watches its steps. One that ended unseen must be known to have been a step, too."""
         if isinstance(got, Gone) or got.children is None:
             return
-        for _, id_ in got.children:
+        for step, id_ in got.children:
             key = replace(got.key, id=id_)
             track = self._board.get(key)
             if (track is None or not track.parent) and key not in self._unmet:
-                self._unmet.add(key)
+                self._unmet[key] = (got.key.id, step)
                 self.ask_outcome(key)
 
     def _ask(self, key: InstanceKey, priority: Priority, *, after: float = 0.0, rested: bool = True) -> None:

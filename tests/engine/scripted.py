@@ -157,7 +157,6 @@ class ScriptedSource:
             failure=Failure("t", "ODPS-0130131", f"{life.id} found no table") if failed else None,
             ended=phase.is_terminal,
             restarts=self.restarts,
-            parent=next((one.id for one in self.lives.values() if life.id in (one.starts or ())), ""),
             children=self._steps(life, at),
         )
 

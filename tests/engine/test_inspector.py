@@ -314,6 +314,7 @@ async def test_the_steps_of_a_workflow_are_met_as_they_appear(discovery: bool) -
         await anyio.sleep(90)
         assert [one.key.id for one in line.board.children(key("flow"))] == ["first", "second"]
         await anyio.sleep(230)
+        assert {one.step for one in line.board.children(key("flow"))} == {"step first", "step second", "step last"}
         children = {one.key.id: one.phase for one in line.board.children(key("flow"))}
         assert children == {"first": Phase.SUCCEEDED, "second": Phase.FAILED, "last": Phase.SUCCEEDED}
         assert (line.board.get(key("stranger")) is not None) is discovery
