@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 from typer.core import TyperGroup
@@ -12,7 +13,9 @@ from monitor.cli import app, exits
 from monitor.config import parse
 from monitor.core.alerting import Trigger
 from monitor.emulator.batchcompute.faults import FAULTS as BATCH_FAULTS
-from monitor.emulator.faults import FAULTS
+from monitor.emulator.batchcompute.levers import NewJobs
+from monitor.emulator.control import ClockChange, NewInstances
+from monitor.emulator.faults import FAULTS, Setting
 from monitor.emulator.scenario import SCENARIOS
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +97,22 @@ def test_every_fault_and_scenario_is_listed() -> None:
     assert code(scenarios) == list(SCENARIOS)
     assert code(faults) == list(FAULTS)
     assert BATCH_FAULTS.keys() <= FAULTS.keys()
+
+
+def test_every_lever_takes_what_is_shown() -> None:
+    """The bodies that are sent to the emulator are whole and good."""
+    takes = {"instances": NewInstances, "jobs": NewJobs, "faults": Setting, "clock": ClockChange}
+    shown = [
+        (lever, body)
+        for line in part("levers").splitlines()
+        for lever in takes
+        if f"/-/emulator/{lever}`" in line
+        for body in code(line)
+        if body.startswith("{")
+    ]
+    assert [lever for lever, _ in shown] == list(takes)
+    for lever, body in shown:
+        assert isinstance(msgspec.json.decode(body, type=takes[lever]), takes[lever])
 
 
 def test_the_config_is_good(tmp_path: Path) -> None:
