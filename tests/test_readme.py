@@ -1,7 +1,9 @@
 """What the README lists is what there is: no command, path, exit code, trigger or fault more, and none less."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,7 @@ from monitor.emulator.batchcompute.levers import NewJobs
 from monitor.emulator.control import ClockChange, NewInstances
 from monitor.emulator.faults import FAULTS, Setting
 from monitor.emulator.scenario import SCENARIOS
+from tests.e2e.processes import STAGEWATCH
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,6 +59,25 @@ def test_every_command_is_listed(commands: dict[str, set[str]]) -> None:
     assert sorted(words[1] for words in listed) == sorted(commands)
     for words in listed:
         assert set(re.findall(r"(?<=[\s[])--?[a-z-]+", " ".join(words))) <= commands[words[1]], words[1]
+
+
+def test_what_parse_prints() -> None:
+    """The example, as a shell runs it."""
+    found = re.search(r"^\$ (printf .* \| stagewatch parse)\n(.*)$", TEXT, re.MULTILINE)
+    assert found is not None
+    env = {**os.environ, "PATH": f"{STAGEWATCH.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", found[1]], env=env, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == f"{found[2]}\n"
+
+
+def test_every_heading_that_is_linked_is_there() -> None:
+    """And so is every file."""
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in TEXT.splitlines() if line.startswith("#")}
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        assert target[1:] in headings if target.startswith("#") else (ROOT / target).exists(), target
+    for name in code(TEXT):
+        if re.fullmatch(r"(config|grafana)/[\w./]*", name):
+            assert (ROOT / name).exists(), name
 
 
 def test_every_exit_code_is_listed() -> None:
