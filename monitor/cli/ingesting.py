@@ -88,9 +88,22 @@ def _finish(sender: Sender, inbox: Inbox) -> NoReturn:
     if not sender.instances:
         stop_with("the text tells of no instance", USAGE)
     for one in sender.instances.values():
+        if one.key in sender.stale:
+            _say(_ended_before(one))
         if not one.is_over:
             _say(_unfinished(one))
-    raise SystemExit(0 if all(Outcome.of(one).succeeded for one in sender.instances.values()) else FAILED)
+    raise SystemExit(0 if all(map(_is_good, sender.instances.values())) else FAILED)
+
+
+def _is_good(one: Instance) -> bool:
+    """It succeeded, and nothing that was told later says otherwise."""
+    return Outcome.of(one).succeeded and one.contradiction is None
+
+
+def _ended_before(one: Instance) -> str:
+    against = f", although it says {one.contradiction}" if one.contradiction else ""
+    text = f"{one.key} had ended before this text came ({one.phase}): it changes nothing and alerts nobody{against}"
+    return plain(f"{text}; give each run an id of its own")
 
 
 def _unfinished(one: Instance) -> str:

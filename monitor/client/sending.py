@@ -17,14 +17,15 @@ _MAY_PASS = frozenset({"unreachable", "not_recorded", "stopping", "storage_faile
 
 class Ingested(Struct, frozen=True, gc=False, kw_only=True):
     """What lines told. `key` names the instance that those behind them are about, None where nobody knows; `instances`
-    are all that they told of. `unclaimed` of the `telling` lines came before any instance was named; `malformed` counts
-    words that look like progress and are not."""
+    are all that they told of, `ended_before` the keys of those that had ended before. `unclaimed` of the `telling`
+    lines came before any instance was named; `malformed` counts words that look like progress and are not."""
 
     key: str | None
     instances: tuple[Instance, ...]
     telling: int
     unclaimed: int
     malformed: int
+    ended_before: tuple[str, ...] = ()
 
 
 class Daemon(Protocol):
@@ -36,7 +37,8 @@ class Daemon(Protocol):
 
 
 class Sender:
-    """One text on its way. `instances` are those it told of by key, as they stood when it told.
+    """One text on its way. `instances` are those it told of by key, as they stood when it told; `stale` are the keys of
+    those that had ended before it came: what it tells of these changes nothing.
 
     The daemon may be away for `patience` seconds, also at first: the lines are kept and sent when it is back. `status`
     hears when it goes and comes; `heard` hears each answer.
@@ -54,6 +56,7 @@ class Sender:
         heard: Callable[[Ingested], None],
     ) -> None:
         self.instances: dict[str, Instance] = {}
+        self.stale: set[str] = set()
         self.unclaimed = 0
         self.malformed = 0
         self._daemon = daemon
@@ -67,8 +70,10 @@ class Sender:
         """Send all that comes, until the last line is taken. Raises ClientError when the daemon refuses them, or stays
         away."""
         while (lines := await inbox.batch()) is not None:
-            told = await self._deliver(lines)
+            told, tries = await self._deliver(lines)
             self._answered = True
+            if tries == 1:  # else it may have been this text that told the end, and only the answer was lost
+                self.stale.update(set(told.ended_before) - self.instances.keys())
             if told.key is not None:
                 self._place = {"source": "", "project": "", "key": told.key}
             self.instances |= {one.key: one for one in told.instances}
@@ -76,11 +81,14 @@ class Sender:
             self.malformed += told.malformed
             self._heard(told)
 
-    async def _deliver(self, lines: Sequence[str]) -> Ingested:
+    async def _deliver(self, lines: Sequence[str]) -> tuple[Ingested, int]:
+        """What they told, and how many tries it took."""
         clock = asyncio.get_running_loop().time
         away_since: float | None = None
         pauses = chain(PAUSES, repeat(PAUSES[-1]))
+        tries = 0
         while True:
+            tries += 1
             try:
                 told = await self._daemon.ingest(lines, **self._place)
             except ClientError as error:
@@ -95,7 +103,7 @@ class Sender:
             else:
                 if away_since is not None:
                     self._status(Back())
-                return told
+                return told, tries
             await asyncio.sleep(min(next(pauses), self._patience))
         raise AssertionError("pauses do not end")
 

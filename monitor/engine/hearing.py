@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
+from msgspec.structs import replace
 
 from monitor.core.events import Seen, Silent
 from monitor.core.model import TERMINAL, InstanceKey, Track
@@ -90,9 +91,10 @@ class Hearing:
 
         heard = await anyio.to_thread.run_sync(read) if sum(map(len, lines)) > READ_ASIDE else read()
         news = tuple(got for got in heard.seen if self._is_news(got))
+        ended = frozenset(got.key for got in heard.seen if self._has_ended(got.key))
         if news:
             await self._keep(news, at)
-        return heard
+        return replace(heard, ended=ended)
 
     def on_batch(self, batch: Batch) -> None:
         """A hook of the follower: this was committed, and the board shows it."""
@@ -144,6 +146,10 @@ class Hearing:
         if track is None or not track.phase.is_terminal:
             return True
         return got.phase in TERMINAL and got.phase is not track.phase and not track.contradiction
+
+    def _has_ended(self, key: InstanceKey) -> bool:
+        track = self._board.get(key)
+        return track is not None and track.phase.is_terminal
 
     def _intake(self, name: str | None) -> Intake:
         there = ", ".join(sorted(self._intakes)) or "none; define one: {type: ingest, name: .., projects: [..]}"

@@ -118,6 +118,7 @@ class Heard(Struct, frozen=True, gc=False, kw_only=True):
     telling    lines that told something
     unclaimed  of these, lines before the first that named an instance: they are lost
     malformed  words that look like progress and are not
+    ended      of the instances that were told of, those that had ended before
     """
 
     key: InstanceKey | None
@@ -125,6 +126,7 @@ class Heard(Struct, frozen=True, gc=False, kw_only=True):
     telling: int
     unclaimed: int
     malformed: int
+    ended: frozenset[InstanceKey] = frozenset()
 
 
 class Intake(Protocol):

@@ -30,11 +30,13 @@ class Ingest(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 class Ingested(Struct, frozen=True, gc=False):
     """What the lines told, which is kept by now. `key` names the instance that the lines behind them are about, null
-    where nobody knows; `instances` are all that they told of, as they stand. `unclaimed` of the `telling` lines came
+    where nobody knows; `instances` are all that they told of, as they stand, and `ended_before` the keys of those that
+    had ended before: lines change nothing about these. `unclaimed` of the `telling` lines came
     before any instance was named, and `malformed` counts words that look like progress and are not."""
 
     key: str | None
     instances: tuple[Raw, ...]
+    ended_before: tuple[str, ...]
     telling: int
     unclaimed: int
     malformed: int
@@ -52,6 +54,7 @@ async def take_lines(request: web.Request, parts: Parts) -> web.Response:
         Ingested(
             key=str(heard.key) if heard.key else None,
             instances=await wire.instances(tracks, parts.board),
+            ended_before=tuple(sorted(map(str, heard.ended))),
             telling=heard.telling,
             unclaimed=heard.unclaimed,
             malformed=heard.malformed,

@@ -82,6 +82,26 @@ async def test_a_key_of_ones_own_and_json() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
+    ("first", "second", "code", "against"),
+    [
+        (b"OK\n", b"FAILED: made up\n", 1, ", although it says FAILED"),
+        (b"OK\n", b"M1:1/0/2[0%]\nOK\n", 0, ""),
+        (b"FAILED: made up\n", b"FAILED: again\n", 1, ""),
+    ],
+)
+async def test_a_second_run_under_the_same_id(first: bytes, second: bytes, code: int, against: str) -> None:
+    """Its lines change nothing, which must not pass for success in silence."""
+    arguments = ("ingest", "--key", "private/p1/nightly")
+    async with open_hearing_desk() as desk:
+        await said(*arguments, "--url", desk.url, stdin=first)
+        done = await said(*arguments, "--url", desk.url, stdin=second)
+    assert done.returncode == code
+    assert "private/p1/nightly had ended before this text came" in one_line(done)
+    assert one_line(done).endswith(f"alerts nobody{against}; give each run an id of its own")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--source", "nobody"), "no source is named 'nobody'; those that take lines: private"),

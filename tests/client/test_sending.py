@@ -130,3 +130,31 @@ async def test_a_proxy_may_answer_for_a_daemon_that_was_there() -> None:
     await sending.send(await inbox("one"))
     await sending.send(await inbox("two"))
     assert odd.asked == [["one"], ["two"], ["two"]]
+
+
+async def test_what_had_ended_before_the_text_came() -> None:
+    """It is stale; what the text itself has ended is not, nor what it may have ended when the answer was lost."""
+    async with open_hearing_desk() as desk, Stagewatch(desk.url) as daemon:
+        sending = sender(daemon, key=KEY)
+        await sending.send(await inbox("M1:1/0/2[0%]", "OK"))
+        await sending.send(await inbox("M1:1/0/2[0%]", "OK"))
+        assert sending.stale == set()
+        again = sender(daemon, key=KEY)
+        await again.send(await inbox("M1:1/0/2[0%]"))
+        assert again.stale == {KEY}
+
+        class Lossy:
+            """Loses its first answer."""
+
+            answers = iter((False, True))
+
+            async def ingest(self, lines: Sequence[str], **place: str) -> Ingested:
+                told = await daemon.ingest(lines, **place)
+                if not next(self.answers):
+                    raise ClientError("unreachable", "the answer was lost")
+                return told
+
+        lossy = Sender(Lossy(), key="private/p1/other", status=lambda _: None, heard=lambda _: None)
+        await lossy.send(await inbox("OK"))
+        assert lossy.stale == set()
+        assert lossy.instances["private/p1/other"].phase is Phase.SUCCEEDED
