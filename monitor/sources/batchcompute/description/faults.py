@@ -27,9 +27,9 @@ _KINDS = {
 _BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
-def remarks(error: ValidationError, job: type[BaseModel]) -> list[Remark]:
+def remarks(error: ValidationError, job: type[BaseModel]) -> Iterator[Remark]:
     """One remark for each fault of a `job`."""
-    return [_remark(fault, job) for fault in error.errors(include_url=False)]
+    return (_remark(fault, job) for fault in error.errors(include_url=False))
 
 
 def _remark(fault: Mapping[str, Any], job: type[BaseModel]) -> Remark:  # Any: pydantic's own

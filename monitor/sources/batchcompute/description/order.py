@@ -1,6 +1,6 @@
 """Which task runs after which. Names are the nodes; `needs` maps each to the names it waits for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 Needs = Mapping[str, tuple[str, ...]]
 
@@ -34,36 +34,26 @@ def running_order(needs: Needs) -> tuple[str, ...]:
 def cycles(needs: Needs) -> tuple[tuple[str, ...], ...]:
     """Circles in which each waits for the one before it, and the first for the last; no name is in two of them, and
     without those in these circles no circle is left."""
+    written = {name: number for number, name in enumerate(needs)}
+    rest = {
+        name: iter(firsts) for name, firsts in needs.items()
+    }  # what is in no circle found so far, and may be in one
     found = []
-    rest = {name: list(firsts) for name, firsts in needs.items()}
-    while rest := _stuck(rest):
-        circle = _circle(rest)
-        found.append(circle)
-        rest = _without(rest, circle)
+    for start in needs:
+        way = {start: None} if start in rest else {}  # back from there: each waits for the next one
+        while way:
+            at = next(reversed(way))
+            first = next((name for name in rest[at] if name in rest), None)
+            if first is None:
+                del way[at], rest[at]
+            elif first not in way:
+                way[first] = None
+            else:
+                circle = [way.popitem()[0]]
+                while circle[-1] != first:
+                    circle.append(way.popitem()[0])
+                for name in circle:
+                    del rest[name]
+                turn = circle.index(min(circle, key=written.__getitem__))  # shown from the one that is written first
+                found.append((*circle[turn:], *circle[:turn]))
     return tuple(found)
-
-
-def _stuck(needs: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """What can never run: what is in a circle, and what waits for one."""
-    frozen = {name: tuple(firsts) for name, firsts in needs.items()}
-    return _without(frozen, running_order(frozen))
-
-
-def _without(needs: Mapping[str, Iterable[str]], names: Collection[str]) -> dict[str, list[str]]:
-    gone = set(names)
-    return {
-        name: [first for first in firsts if first not in gone] for name, firsts in needs.items() if name not in gone
-    }
-
-
-def _circle(stuck: Mapping[str, list[str]]) -> tuple[str, ...]:
-    """Each of them waits for another one, so going back from any comes round."""
-    way: dict[str, int] = {}
-    at = next(iter(stuck))
-    while at not in way:
-        way[at] = len(way)
-        at = stuck[at][0]
-    circle = list(way)[way[at] :][::-1]
-    written = {name: number for number, name in enumerate(stuck)}
-    turn = circle.index(min(circle, key=written.__getitem__))  # shown from the one that is written first
-    return (*circle[turn:], *circle[:turn])

@@ -3,9 +3,12 @@
 import json
 import re
 
+from monitor.core.text import clip
+
 Place = tuple[str | int, ...]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_LONGEST_KEY = 128
 
 
 def place(parts: Place) -> str:
@@ -14,8 +17,10 @@ def place(parts: Place) -> str:
     for part in parts:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif not _PLAIN.fullmatch(part):
-            text += f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
+            continue
+        key = clip(part, _LONGEST_KEY)
+        if not _PLAIN.fullmatch(part):
+            text += f"[{json.dumps(key, ensure_ascii=not key.isprintable())}]"
         else:
-            text += f".{part}" if text else part
+            text += f".{key}" if text else key
     return text

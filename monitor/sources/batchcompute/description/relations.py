@@ -5,12 +5,15 @@ have told that already.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from monitor.sources.base import Remark
 from monitor.sources.batchcompute.description.order import cycles, predecessors
 from monitor.sources.batchcompute.description.places import Place, place
 from monitor.sources.batchcompute.description.values import is_directory
+
+_MOST_NAMED = 10  # of the tasks there are, to whoever named another
 
 
 def contradictions(job: Mapping[str, Any]) -> Iterator[Remark]:  # Any: JSON
@@ -35,11 +38,12 @@ def _of_task(task: Mapping[str, Any], path: Place) -> Iterator[Remark]:
                 what = "of the two sides one is a directory and one is not: a directory ends in '/' on both"
                 yield Remark(place((*path, name, inside)), what)
     mounted = {local: remote for remote, local in _texts(task, "InputMapping")}
+    read_only = set(mounted.values())
     for local, remote in _texts(task, "OutputMapping"):
         if local in mounted:
             what = f"{mounted[local]} is mounted there, and an InputMapping is read only: write to another directory"
             yield Remark(place((*path, "OutputMapping", local)), what)
-        elif remote in mounted.values():
+        elif remote in read_only:
             what = f"{remote} is an InputMapping, too, and those are read only: write to another directory"
             yield Remark(place((*path, "OutputMapping", local)), what)
 
@@ -60,7 +64,10 @@ def _of_dependencies(dependencies: Mapping[str, Any], tasks: Mapping[str, Any]) 
 
 
 def _no_task(name: str, tasks: Mapping[str, Any]) -> str:
-    return f"there is no task {name[:40]!r}; the tasks are {', '.join(tasks)}" if tasks else "there is no task"
+    if not tasks:
+        return "there is no task"
+    more = f" and {len(tasks) - _MOST_NAMED} more" if len(tasks) > _MOST_NAMED else ""
+    return f"there is no task {name[:40]!r}; the tasks are {', '.join(islice(tasks, _MOST_NAMED))}{more}"
 
 
 def _is_empty(value: object) -> bool:

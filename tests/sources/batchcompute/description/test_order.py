@@ -38,6 +38,13 @@ def test_a_long_chain() -> None:
     assert cycles({**needs, "0": (names[-1],)}) == (tuple(names),)
 
 
+def test_thousands_of_circles() -> None:
+    """Are found in one go: who submits nonsense keeps nobody waiting."""
+    names = [str(number) for number in range(20_000)]
+    pairs = [(names[at], names[at + 1]) for at in range(0, len(names), 2)]
+    assert cycles({name: (other,) for pair in pairs for name, other in (pair, pair[::-1])}) == tuple(pairs)
+
+
 @given(graphs)
 def test_all_run_or_a_circle_is_found(dependencies: dict[str, list[str]]) -> None:
     """Whoever runs does so behind all that it needs; if somebody cannot, a real circle is shown."""

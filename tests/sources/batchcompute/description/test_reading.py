@@ -89,6 +89,21 @@ def test_what_type_it_may_be_is_said(wrong: dict[str, Any]) -> None:
     assert faults_of(app)[1:] == ["App.AppName: must not be empty"]
 
 
+@pytest.mark.parametrize(
+    "description",
+    [
+        {f"k{number}": 0 for number in range(1000)},
+        with_tasks("a", **{f"x{number}": [] for number in range(1000)}),
+        with_task(LogMapping={f"/{number}": 2**70 for number in range(1000)}),
+    ],
+)
+def test_more_faults_than_anybody_reads(description: dict[str, Any]) -> None:
+    """The first hundred are told, and that there are more."""
+    *said, last = faults_of(description)
+    assert len(set(said)) == 100
+    assert last == "there are more faults than these 100"
+
+
 @given(any_json)
 def test_any_value(value: object) -> None:
     """Any JSON is a job or has faults; nothing else is raised."""

@@ -65,3 +65,23 @@ def test_dependencies() -> None:
         f"{circle}a -> a",
         f"{circle}b -> c -> b",
     ]
+
+
+def test_an_unknown_name_among_many_tasks() -> None:
+    """Some of the tasks are named, and how many there are."""
+    names = [f"t{number}" for number in range(1000)]
+    (said,) = faults_of(with_tasks(*names, x=[]))
+    assert (
+        said
+        == "DAG.Dependencies.x: there is no task 'x'; the tasks are t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 990 more"
+    )
+
+
+def test_thousands_of_mappings() -> None:
+    """Each is compared with all others in one go."""
+    many = range(20_000)
+    inputs = {f"oss://bucket/in/{number}/": f"/in/{number}/" for number in many}
+    outputs = {f"/out/{number}/": f"oss://bucket/out/{number}/" for number in many}
+    outputs["/out/last/"] = "oss://bucket/in/7/"
+    (said,) = faults_of(with_task(InputMapping=inputs, OutputMapping=outputs))
+    assert 'OutputMapping["/out/last/"]: oss://bucket/in/7/ is an InputMapping, too' in said
