@@ -1,5 +1,6 @@
 """The Batch Compute driver: builds its parts from the section, and hands each question to the part that knows."""
 
+import asyncio
 import random
 import re
 import time
@@ -183,7 +184,8 @@ class BatchComputeSource:
         if not self._takes_jobs:
             text = f"{self.name}: no job may be submitted through this source: set `submit: true` in its section"
             raise SourceError(Reason.REJECTED, text)
-        call = self._calls.submit(project, check(job).document(), token)
+        checked = await asyncio.to_thread(check, job)  # a thousand tasks take a good part of a second
+        call = self._calls.submit(project, checked.document(), token)
         made = await self._api.ask(call, Priority.WATCHED, _read_made)
         return InstanceKey(self.name, project, made)
 

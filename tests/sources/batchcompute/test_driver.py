@@ -1,6 +1,8 @@
 """The driver as a whole: what it discovers, submits, stops and starts again."""
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from copy import deepcopy
 from datetime import UTC, datetime
 
@@ -109,6 +111,26 @@ async def test_a_submission_is_repeated_under_its_token() -> None:
         with pytest.raises(SourceError):
             await source.submit(REGION, JOB, "")
     assert len(service.asked) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_large_description_keeps_nobody_waiting() -> None:
+    """It is checked beside the loop, which goes on meanwhile."""
+    job = deepcopy(JOB)
+    job["DAG"]["Tasks"] = {f"t{number}": deepcopy(JOB["DAG"]["Tasks"]["count"]) for number in range(1000)}
+    job["Priority"] = 5_000
+    turns = 0
+    async with serving() as service, watching(service) as source, asyncio.TaskGroup() as tasks:
+        submission = tasks.create_task(_refused(source.submit(REGION, job, "token")))
+        while not submission.done():
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 10
+
+
+async def _refused(submission: Awaitable[InstanceKey]) -> None:
+    with pytest.raises(BadJobError):
+        await submission
 
 
 @pytest.mark.asyncio
