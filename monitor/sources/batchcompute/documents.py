@@ -13,7 +13,10 @@ from msgspec import Meta, Struct
 
 from monitor.core.text import clip
 from monitor.sources.base import Reason, SourceError
+from monitor.sources.batchcompute.description.order import predecessors
 from monitor.sources.surrogates import replace_halves
+
+_MOST_DEPENDENCIES = 10_000  # of a job: nobody can read more, and they are kept and sent with all that is told of it
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -118,6 +121,11 @@ class Plan(Struct, frozen=True, gc=False):
     tasks: tuple[PlannedTask, ...] = ()
     released: bool = False
 
+    @property
+    def size(self) -> int:
+        """How many values it holds."""
+        return 1 + len(self.tasks) + sum(len(task.depends_on) for task in self.tasks)
+
 
 def malformed(text: str) -> SourceError:
     """An answer that is not what the protocol says."""
@@ -185,17 +193,14 @@ def read_plan(body: bytes) -> Plan:
     job = _object(body)
     dag = _mapping(job.get("DAG"))
     tasks = _mapping(dag.get("Tasks"))
-    before: dict[str, list[str]] = {name: [] for name in tasks}
-    for first, successors in _mapping(dag.get("Dependencies")).items():
-        for name in successors if isinstance(successors, list) else ():
-            if first in before and isinstance(name, str) and name in before and first not in before[name]:
-                before[name].append(first)
+    before = predecessors(tasks, {first: _names(said) for first, said in _mapping(dag.get("Dependencies")).items()})
+    legible = sum(map(len, before.values())) <= _MOST_DEPENDENCIES
     planned = (
         PlannedTask(
             name,
             _count(_mapping(task).get("InstanceCount"), 1),
             _count(_mapping(task).get("MaxRetryCount"), 0),
-            tuple(before[name]),
+            before[name] if legible else (),
         )
         for name, task in tasks.items()
     )
@@ -275,6 +280,10 @@ def _object(body: bytes) -> dict[str, Any]:  # Any: JSON
 
 def _mapping(value: Any) -> dict[str, Any]:  # Any: JSON
     return value if isinstance(value, dict) else {}
+
+
+def _names(value: Any) -> list[str]:  # Any: JSON
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _count(value: Any, default: int) -> int:  # Any: JSON

@@ -4,19 +4,23 @@ A plan names the tasks, so that most jobs need no other request; and it alone te
 it has succeeded, which must be known before the job is gone.
 """
 
+import asyncio
+
 from msgspec import Struct
 
 from monitor.core.model import InstanceKey, Phase
 from monitor.sources.base import Priority, Reason, SourceError
 from monitor.sources.batchcompute.api import Api
 from monitor.sources.batchcompute.calls import Calls
-from monitor.sources.batchcompute.documents import Plan, read_plan
+from monitor.sources.batchcompute.documents import Plan, malformed, read_plan
 from monitor.sources.batchcompute.recent import Recent
 from monitor.sources.batchcompute.refusals import FINAL, names_no_job
-from monitor.sources.http import RefusedError
+from monitor.sources.http import RefusedError, Reply
 
-_REMEMBERED = 300_000  # jobs and tasks together
+_REMEMBERED = 300_000  # jobs, tasks and dependencies together
 _FINAL = FINAL - {Reason.NOT_FOUND}  # a 404 that is not about the job is somebody else's, and passes
+_LARGE = 64 * 1024  # bytes; a job has hundreds of tasks then, and reading it would hold up the loop
+_LARGEST = 4 * 1024 * 1024  # no service takes such a job
 _UNKNOWN = Plan()
 
 
@@ -39,20 +43,24 @@ class Plans:
         return None if kept is None else kept.plan
 
     async def learn(self, key: InstanceKey, priority: Priority) -> Plan:
-        """The plan; an empty one where it cannot be had or the job is gone. Raises SourceError where the service does
-        not answer."""
+        """The plan; an empty one where it cannot be had or read, or the job is gone. Raises SourceError where the
+        service does not answer."""
         plan = self.known(key.id)
         if plan is None:
             try:
-                plan = await self._api.ask(self._calls.description(key), priority, lambda reply: read_plan(reply.body))
+                plan = await self._ask(key, priority)
             except SourceError as error:
-                if isinstance(error, RefusedError) and names_no_job(error):
-                    return _UNKNOWN
+                if error.reason is Reason.MALFORMED or (isinstance(error, RefusedError) and names_no_job(error)):
+                    return _UNKNOWN  # for now: something else may have answered
                 if error.reason not in _FINAL:
                     raise
                 plan = _UNKNOWN
-            self._kept.put(key.id, _Kept(plan), 1 + len(plan.tasks))
+            self._kept.put(key.id, _Kept(plan), plan.size)
         return plan
+
+    async def _ask(self, key: InstanceKey, priority: Priority) -> Plan:
+        read = await self._api.ask(self._calls.description(key), priority, _read)
+        return read if isinstance(read, Plan) else await asyncio.to_thread(read_plan, read)
 
     def saw(self, job: str, phase: Phase | None) -> None:
         """Note how it stands."""
@@ -68,3 +76,11 @@ class Plans:
     def forget(self, job: str) -> None:
         """It is over."""
         self._kept.forget(job)
+
+
+def _read(reply: Reply) -> Plan | bytes:
+    """The plan; of a large one the body, to be read beside the loop."""
+    size = len(reply.body)
+    if size > _LARGEST:
+        raise malformed(f"the description is larger than {_LARGEST // 2**20} MiB")
+    return read_plan(reply.body) if size <= _LARGE else reply.body

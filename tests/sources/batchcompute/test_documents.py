@@ -126,6 +126,17 @@ def test_plans() -> None:
     )
 
 
+def test_a_plan_in_which_everything_depends_on_everything() -> None:
+    """Its tasks are told, and not what they depend on: nobody could read that."""
+    names = [f"t{number}" for number in range(3000)]
+    first, second = names[:1500], names[1500:]
+    read = read_plan(str(plan(*names, after=dict.fromkeys(first, second)).body).encode())
+    assert [task.name for task in read.tasks] == names
+    assert not any(task.depends_on for task in read.tasks)
+    layered = read_plan(str(plan(*names[:200], after=dict.fromkeys(names[:100], names[100:200])).body).encode())
+    assert [len(task.depends_on) for task in layered.tasks] == [0] * 100 + [100] * 100
+
+
 @pytest.mark.parametrize(
     ("described", "expected"),
     [

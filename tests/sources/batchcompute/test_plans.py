@@ -1,9 +1,11 @@
 """Plans are asked for once, and tell what a vanished job came to."""
 
+import threading
+
 import pytest
 
 from monitor.core.model import Phase
-from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.base import Priority, Reason, RequestReport, SourceError
 from monitor.sources.batchcompute.documents import Plan, PlannedTask
 from monitor.sources.batchcompute.plans import Plans
 from tests.sources.batchcompute.jobs import KEY, NOT_FOUND, Answer, error, plan, watching
@@ -26,7 +28,7 @@ async def test_a_plan_is_asked_for_once() -> None:
     assert len(service.asked) == 2
 
 
-@pytest.mark.parametrize("answer", [error("Forbidden.RAM", status=403), Answer("<html/>"), error("InvalidParameter")])
+@pytest.mark.parametrize("answer", [error("Forbidden.RAM", status=403), error("InvalidParameter")])
 @pytest.mark.asyncio
 async def test_a_plan_that_cannot_be_had(answer: Answer) -> None:
     """It is empty, and not asked for again: the answer would be the same."""
@@ -36,6 +38,40 @@ async def test_a_plan_that_cannot_be_had(answer: Answer) -> None:
         for _ in range(2):
             assert await plans.learn(KEY, Priority.WATCHED) == Plan()
     assert len(service.asked) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer("<html/>"), Answer('{"DAG": {"Tas'), Answer("[]")])
+@pytest.mark.asyncio
+async def test_a_plan_that_cannot_be_read(answer: Answer) -> None:
+    """It is empty for now: what stood between us and the service may be gone the next time."""
+    reports: list[RequestReport] = []
+    async with serving() as service, watching(service, reports=reports) as source:
+        service.on("?description", answer, plan("count"))
+        plans = Plans(api=source._api, calls=source._calls)
+        assert await plans.learn(KEY, Priority.WATCHED) == Plan()
+        assert await plans.learn(KEY, Priority.WATCHED) == Plan((PlannedTask("count", 2),))
+    assert [report.result for report in reports] == [Reason.MALFORMED, "ok"]
+
+
+@pytest.mark.asyncio
+async def test_a_large_plan_keeps_nobody_waiting() -> None:
+    """It is read in a thread of its own; one that no job can have is not read at all."""
+    reports: list[RequestReport] = []
+    async with serving() as service, watching(service, reports=reports) as source:
+        plans = Plans(api=source._api, calls=source._calls)
+        for names in (["count"], [f"t{number}" for number in range(2000)]):
+            assert not _threads()
+            service.on("?description", plan(*names))
+            assert [task.name for task in (await plans.learn(KEY, Priority.WATCHED)).tasks] == names
+            plans.forget(KEY.id)
+        assert _threads()
+        service.on("?description", Answer(" " * 5_000_000 + "{}"))
+        assert await plans.learn(KEY, Priority.WATCHED) == Plan()
+    assert [report.result for report in reports] == ["ok", "ok", Reason.MALFORMED]
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("asyncio")]
 
 
 @pytest.mark.asyncio
