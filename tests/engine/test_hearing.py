@@ -80,6 +80,8 @@ async def test_after_the_end_only_another_end_says_something() -> None:
             await line.hearing.take(["M1:1/0/2[0%]", "OK", "FAILED: again"], instance=ID)
         assert shown(line).phase is Phase.FAILED
         assert len(line.events(Contradicted)) == 1
+        assert (await line.hearing.take(["OK"], instance=ID)).ended == {shown(line).key}
+        assert (await line.hearing.take(["OK"], instance="another")).ended == frozenset()
 
 
 async def test_silence_is_the_end() -> None:
