@@ -224,7 +224,9 @@ def results(
 def logview(
     key: Key,
     url: Url = DEFAULT_URL,
-    hours: Annotated[int, typer.Option(min=1, max=168, help="how long the address is good for")] = 1,
+    hours: Annotated[
+        int | None, typer.Option(min=1, max=168, help="how long the address is good for; default: as the config says")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a fresh address of the service's own page about an instance. It may hold a token."""

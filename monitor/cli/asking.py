@@ -90,7 +90,7 @@ def stop_instance(url: str, key: str, *, as_json: bool) -> None:
     ask(url, stop)
 
 
-def print_logview(url: str, key: str, hours: int, *, as_json: bool) -> None:
+def print_logview(url: str, key: str, hours: int | None, *, as_json: bool) -> None:
     """A fresh address of the service's own page."""
 
     async def show(daemon: Stagewatch) -> None:

@@ -111,12 +111,13 @@ class Stagewatch:
         """The result text of each task, by the task's name."""
         return (await self._transport.ask(_Results, f"{_path(key)}/results")).results
 
-    async def logview(self, key: str, *, hours: int = 1) -> str:
-        """A fresh address of the service's own page, good for so many hours (1 to 168).
+    async def logview(self, key: str, *, hours: int | None = None) -> str:
+        """A fresh address of the service's own page, good for so many hours (1 to 168; None: as the config says).
 
         It may hold a token: use it and forget it. `logview_link` is one that can be kept.
         """
-        return (await self._transport.ask(_LogView, f"{_path(key)}/logview", query={"hours": str(hours)})).url
+        asked = {} if hours is None else {"hours": str(hours)}
+        return (await self._transport.ask(_LogView, f"{_path(key)}/logview", query=asked)).url
 
     def logview_link(self, key: str) -> str:
         """An address at the daemon that leads to a fresh LogView whenever it is opened."""

@@ -145,6 +145,7 @@ async def test_what_people_do() -> None:
         assert (await daemon.register("warehouse/analytics/i1")).phase is Phase.RUNNING
         assert await daemon.results("i1") == {"AnonymousSQLTask": "id\ni1\n"}
         assert "hours=5" in await daemon.logview("warehouse/analytics/i1", hours=5)
+        assert "hours=None" in await daemon.logview("warehouse/analytics/i1")  # as the section of the source says
         assert (await daemon.stop("i1")).id == "i1"
         assert desk.service.known == {"i1": Phase.CANCELLED}
         assert daemon.logview_link("a/b/ü") == f"{desk.url}/api/v1/instances/a/b/%C3%BC/logview?redirect"
