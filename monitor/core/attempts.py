@@ -39,7 +39,7 @@ def has_ended_again(track: Track, got: Seen) -> bool:
         return False
     if track.ended_at is None or got.ended_at is None or (got.end_text and got.end_text == track.end_text):
         return False
-    if got.end_text and not track.end_text:  # its end was noted when it was seen: now it is told when it was
+    if got.end_text and not track.end_text and got.phase is track.phase:  # the end that was noted when it was seen
         return track.started_at is not None and got.started_at is not None and got.started_at > track.started_at
     return got.ended_at > track.ended_at
 

@@ -111,10 +111,12 @@ def test_another_end_is_written_otherwise() -> None:
 
 
 def test_an_end_that_is_told_late_is_the_one_that_was_seen() -> None:
-    """An answer may know that it ended and not yet when: the time that follows opens no attempt, but a later start."""
+    """An answer may know that it ended and not yet when: the time that follows opens no attempt, but a later
+    start or another outcome does."""
     assert not has_ended_again(FAILED, said(Phase.FAILED, started=10, ended=22, text="10:00:22"))
     assert not has_ended_again(FAILED, said(Phase.FAILED, ended=22, text="10:00:22"))
     assert has_ended_again(FAILED, said(Phase.FAILED, started=21, ended=22, text="10:00:22"))
+    assert has_ended_again(FAILED, said(Phase.CANCELLED, started=10, ended=22, text="10:00:22"))  # it did not end so
 
 
 @pytest.mark.parametrize("unknown", ["started_at", "ended_at"])

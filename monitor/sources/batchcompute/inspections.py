@@ -68,8 +68,9 @@ class Inspections:
         except RefusedError as error:
             if not names_no_job(error):
                 raise
-            gone = self._plans.was_released(key.id)
-            return self._observer.released(key, self._now()) if gone else Gone(key, self._now())
+            # One answer may be wrong, and a success is the last word: no sweep may list it either.
+            released = self._plans.was_released(key.id) and not self._listings.is_live(key.id)
+            return self._observer.released(key, self._now()) if released else Gone(key, self._now())
         phase = self._observer.phase(row)
         seen = self._observer.job(row, phase, key, at)
         self._plans.saw(key.id, phase)

@@ -132,6 +132,10 @@ class Listings:
         if whole:
             self._read_whole_at = now
 
+    def is_live(self, job: str) -> bool:
+        """Whether the last sweep listed it."""
+        return job in self._known
+
     def latest(self, job: str) -> tuple[JobRow, datetime] | None:
         """The row of the last complete sweep, and when it was true; None where that is too long ago."""
         told = self._known.get(job)

@@ -248,6 +248,20 @@ async def test_a_released_job_that_only_listings_saw() -> None:
     assert len(service.asked_for("?description")) == 1
 
 
+async def test_a_job_that_is_still_listed_was_not_released() -> None:
+    """Whatever one answer says: it is gone for now, and has succeeded only when no sweep lists it any more."""
+    async with serving() as service, watching(service) as source:
+        service.on(JOB, NOT_FOUND)
+        service.on("?description", plan("a", AutoRelease=True))
+        lists(service, running=[page(job("Running")), page(job("Running")), page()])
+        for _ in range(2):
+            await whole(source.sweep(REGION))
+            assert await source.inspect(KEY, Detail.STAGES, Priority.WATCHED) == Gone(KEY, NOW)
+        await whole(source.sweep(REGION))
+        seen = await look(source, Detail.OUTCOME, Priority.OUTCOME)
+    assert (seen.phase, seen.native_status) == (Phase.SUCCEEDED, "AutoRelease")
+
+
 # --- odd answers ------------------------------------------------------------------------------------------------------
 
 
