@@ -159,7 +159,7 @@ class Track(Struct, frozen=True, gc=False):
     absent_since: datetime | None = None  # when it was said for the first time in this row
     ended_before: datetime | None = None  # when the attempt before this one ended
     end_text: str = ""  # the last end that is known, as the service wrote it: of this attempt, or of the one before
-    counted: bool = False  # progress is our own count of workers: the service gave no fraction
+    counted: bool = False  # progress is our own count of workers: the service gives no fraction, or none any more
     contradiction: str = ""  # what the service said against a terminal phase, said once
     failed_workers: int = 0  # over the whole instance, as far as the service told
     workers: int = 0  # planned over the whole instance; 0 where the service did not tell

@@ -294,8 +294,8 @@ def _judge(track: Track, got: Tick, policy: Policy) -> Step:
 
 
 def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> tuple[float | None, bool]:
-    """Overall progress, which never falls within an attempt, and whether we had to count workers for it: where the
-    service has a fraction of its own, ours is not mixed in."""
+    """Overall progress, which never falls within an attempt, and whether we have to count workers for it: where the
+    service has a fraction of its own, ours is not mixed in. A listing that does not even tell the phase has none."""
     known, said, counted = track.progress, got.progress, track.counted
     if phase is _SUCCEEDED:
         return 1.0, counted
@@ -304,6 +304,8 @@ def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) ->
     elif got.stages_read and (known is None or counted):
         said = ratio([stage for task in tasks for stage in task.stages])
         counted = counted or said is not None
+    elif got.phase is None:
+        counted = True
     if said is None or (known is not None and not said > known):
         return known, counted
     return said if 0 <= said <= 1 else min(1.0, max(0.0, said)), counted
