@@ -69,10 +69,10 @@ class Clock:
         at = max(0, bisect_right(self._paces, emulated, key=lambda pace: pace.emulated) - 1)
         pace = self._paces[at]
         ahead = max(0.0, emulated - pace.emulated)
-        wall = pace.wall + ahead / pace.speed if pace.speed else (inf if ahead else pace.wall)
-        if at + 1 < len(self._paces):
-            return min(wall, self._paces[at + 1].wall)
-        return wall if wall < inf else self.wall()
+        passed = ahead / pace.speed if pace.speed else (inf if ahead else 0.0)
+        if at + 1 < len(self._paces):  # what was skipped passed at the end of the pace, by the clock as it was then
+            return pace.wall + min(passed, self._paces[at + 1].ticks - pace.ticks)
+        return pace.wall + passed if passed < inf else self.wall()
 
     def real_seconds_until(self, emulated: float) -> float:
         """Real seconds until then at the present speed; infinite if emulated time stands still or never gets there."""

@@ -47,6 +47,22 @@ def test_a_skipped_second_passed_when_it_was_skipped() -> None:
     assert clock.wall_at(106) == 1_000_006
 
 
+def test_a_date_that_was_told_stays_when_the_clock_is_put_right() -> None:
+    """A clock that was an hour ahead for a while has dated what passed then an hour ahead, now and later."""
+    hands = _Hands()
+    clock = hands.clock(1)
+    right = clock.wall
+    clock.wall = lambda: right() + 3600
+    clock.set_speed(1)
+    hands.ticks = 5
+    assert clock.wall_at(3) == 1_003_603
+    clock.wall = right
+    clock.set_speed(1)
+    hands.ticks = 9
+    assert clock.wall_at(3) == 1_003_603
+    assert clock.wall_at(7) == 1_000_007
+
+
 def test_a_stopped_clock_never_gets_there() -> None:
     """At speed 0 the wait for the future is endless, the past is over, and the present has a date."""
     hands = _Hands()
