@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import pytest
@@ -24,8 +24,86 @@ RATE, CONCURRENCY = 10, 3
 STEADY = 12  # instances of each source that only run
 TRIGGERS = ("failed", "cancelled", "lost", "stalled", "straggling", "queued_too_long", "source_down")
 TEXT = "ODPS-0123131:User defined function exception - made up"
-SWEEPS = ["cachedinstances"]
-LISTINGS = [*SWEEPS, "list"]
+DOOM = 4_000.0  # emulated seconds until Batch Compute's doomed jobs fail, which no other job is to end by
+
+Recipes: TypeAlias = Mapping[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What to know of a kind of service.
+
+    lever     of the control endpoint, which makes its instances
+    recipes   of the instances that are there from the start, by role, and of the brief one
+    doomed    the phase of the doomed one until it fails
+    fail      lets one fail now
+    code      with which that is told
+    listings  operations that list
+    round     how many of these come while both listings are read from their beginning once more
+    """
+
+    kind: str
+    project: str
+    lever: str
+    recipes: Recipes
+    doomed: str
+    fail: Callable[[Emulator, str], None]
+    code: str
+    listings: Sequence[str]
+    round: int
+    section: Callable[[Emulator], dict[str, Any]]
+
+
+def _fail_instance(emulator: Emulator, id_: str) -> None:
+    book = emulator.maxcompute.book
+    instance = book.find(id_)
+    assert instance is not None
+    book.revise(instance, instance.plan.cut(book.elapsed(instance), Outcome.FAILED), Result(TEXT))
+
+
+def _fail_job(emulator: Emulator, id_: str) -> None:
+    emulator.batchcompute.clock.advance(DOOM)
+    job = emulator.batchcompute.book.find(id_)
+    assert job is not None
+    assert job.course.state == "Failed"
+
+
+MAXCOMPUTE = Service(
+    kind="maxcompute",
+    project="demo",
+    lever="instances",
+    recipes={
+        "steady": {"count": STEADY, "seconds": 300, "wait": 0},
+        "still": {"seconds": 0.1, "wait": 0, "scenario": "stall"},
+        # suspended: how it ended may be asked late, and until then nobody judges that it stands still
+        "doomed": {"seconds": 0.1, "wait": 0, "scenario": "suspended"},
+        "brief": {"seconds": 0.1, "wait": 0, "outcome": "failed", "message": TEXT},
+    },
+    doomed="suspended",
+    fail=_fail_instance,
+    code="ODPS-0123131",
+    listings=("cachedinstances", "list"),
+    round=6,  # two sweeps come with one of what has ended
+    section=lambda emulator: {"endpoint": emulator.endpoint, "projects": ["demo"]},
+)
+_MOVING = {"instances": 4_000, "wait": 0}  # of which one ends every second or two
+BATCHCOMPUTE = Service(
+    kind="batchcompute",
+    project="cn-qingdao",
+    lever="jobs",
+    recipes={
+        "steady": {"count": STEADY, "seconds": 2 * DOOM, **_MOVING},
+        "still": {"seconds": 1e9, "wait": 0},
+        "doomed": {"seconds": DOOM, "outcome": "failed", "message": TEXT, **_MOVING},
+        "brief": {"seconds": 0.1, "wait": 0, "outcome": "failed", "message": TEXT},
+    },
+    doomed="running",
+    fail=_fail_job,
+    code="ProgramFailed",
+    listings=("ListJobs",),
+    round=14,  # two sweeps of two requests each come with three of what has ended
+    section=lambda emulator: {"endpoint": emulator.url, "region": "cn-qingdao"},
+)
 
 
 @dataclass(frozen=True)
@@ -48,13 +126,14 @@ class Site:
 
     name: str
     case: Case
+    service: Service
     emulator: Emulator
     http: aiohttp.ClientSession
     ids: dict[str, list[str]]
 
     async def begin(self, role: str, **recipe: Any) -> None:
         """Instances in that role."""
-        made = await self.control("POST", "/instances", recipe)
+        made = await self.control("POST", f"/{self.service.lever}", recipe)
         self.ids[role] = made["ids"]
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
@@ -65,7 +144,11 @@ class Site:
 
     def key(self, role: str) -> str:
         """The key of the one in that role."""
-        return f"{self.name}/demo/{self.ids[role][0]}"
+        return self.key_of(self.ids[role][0])
+
+    def key_of(self, id_: str) -> str:
+        """The key of an instance."""
+        return f"{self.name}/{self.service.project}/{id_}"
 
     async def meet(self, story: "Story") -> None:
         """Wait until the daemon has met the fault."""
@@ -79,20 +162,17 @@ class Site:
     async def another_round(self) -> None:
         """Wait until both listings were read once more from their beginning."""
 
-        async def listed() -> list[int]:
+        async def listed() -> int:
             operations = (await self.control("GET", "/requests"))["operations"]
-            return [operations[listing]["count"] for listing in LISTINGS]
+            return sum(operations[listing]["count"] for listing in self.service.listings if listing in operations)
 
-        first = await listed()
-        await eventually(listed, lambda now: all(b >= a + 2 for a, b in zip(first, now, strict=True)))
+        enough = await listed() + self.service.round
+        await eventually(listed, lambda count: count >= enough)
 
     def fail(self, role: str) -> None:
         """Let it fail now."""
-        book = self.emulator.maxcompute.book
         for id_ in self.ids[role]:
-            instance = book.find(id_)
-            assert instance is not None
-            book.revise(instance, instance.plan.cut(book.elapsed(instance), Outcome.FAILED), Result(TEXT))
+            self.service.fail(self.emulator, id_)
 
 
 class Story:
@@ -134,6 +214,16 @@ class Story:
         """Sources that were told to be back, or to be down."""
         return {event["source"] for event in self.of("source") if event["up"] is up}
 
+    def judged_blindly(self, name: str) -> list[dict[str, Any]]:
+        """Verdicts over instances of that source, and losses, that were told while it was down."""
+        down, judged = False, []
+        for event in self.events:
+            if event["kind"] == "source" and event["source"] == name:
+                down = not event["up"]
+            elif down and event["kind"] in {"lost", "verdict"} and event["key"].startswith(f"{name}/"):
+                judged.append(event)
+        return judged
+
     def failed(self) -> set[str]:
         """Keys of instances that failed."""
         return {event["key"] for event in self.of("phase") if event["to"] == "failed"}
@@ -144,17 +234,17 @@ class Story:
 
 
 @asynccontextmanager
-async def sites(http: aiohttp.ClientSession, cases: Mapping[str, Case]) -> AsyncIterator[list[Site]]:
-    """A service for each case, by name."""
+async def sites(
+    http: aiohttp.ClientSession, cases: Mapping[str, Case], service: Service = MAXCOMPUTE
+) -> AsyncIterator[list[Site]]:
+    """A service of that kind for each case, by name."""
     async with AsyncExitStack() as stack:
         made = []
         for number, (name, case) in enumerate(cases.items()):
             emulator = await stack.enter_async_context(serve(EmulatorOptions(seed=number)))
-            site = Site(name, case, emulator, http, {})
-            await site.begin("steady", count=STEADY, seconds=300, wait=0)
-            await site.begin("still", seconds=0.1, wait=0, scenario="stall")
-            # suspended: how it ended may be asked late, and until then nobody judges that it stands still
-            await site.begin("doomed", seconds=0.1, wait=0, scenario="suspended")
+            site = Site(name, case, service, emulator, http, {})
+            for role in ("steady", "still", "doomed"):
+                await site.begin(role, **service.recipes[role])
             made.append(site)
         yield made
 
@@ -163,10 +253,9 @@ def config(made: Sequence[Site], store: Path, hook: str) -> str:
     """The daemon's config file: YAML holds JSON."""
     sources = [
         {
-            "type": "maxcompute",
+            "type": site.service.kind,
             "name": site.name,
-            "endpoint": site.emulator.endpoint,
-            "projects": ["demo"],
+            **site.service.section(site.emulator),
             "access_id": "tester",
             "access_key": "demo-secret",
             "sweep_every": "500ms",
