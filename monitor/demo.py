@@ -1,4 +1,4 @@
-"""The whole of it in one command: an emulated service, a lively workload, the daemon, and a team's receiver."""
+"""The whole of it in one command: emulated services, a lively workload, the daemon, and a team's receiver."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +24,15 @@ sources:
     sweep_every: 1s
     reconcile_every: 2s
     requests_per_second: 60
+  - type: batchcompute
+    name: render
+    endpoint: {emulator}
+    region: cn-qingdao
+    access_id: demo
+    access_key: demo-secret
+    sweep_every: 1s
+    reconcile_every: 2s
+    requests_per_second: 60
 alerts:
   channels:
     - {{name: team, type: webhook, url: "{receiver}"}}
@@ -40,8 +49,9 @@ async def demo(
         config = parse(
             CONFIG.format(listen=listen, emulator=emulator.url, receiver=receiver), file="the demo's config", env={}
         )
-        show(f"MaxCompute, emulated   {emulator.url}/api")
-        show(f"a team's receiver      {receiver}")
+        show(f"MaxCompute, emulated      {emulator.url}/api")
+        show(f"Batch Compute, emulated   {emulator.url}")
+        show(f"a team's receiver         {receiver}")
         await serve(config, outside(config))
 
 

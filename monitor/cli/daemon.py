@@ -63,7 +63,7 @@ def run_demo(listen: str, seed: int, speed: float) -> None:
         print(plain(line), flush=True)
 
     def opened(url: str) -> None:
-        print(f"the dashboard          {url}/\n\nCtrl-C ends everything.\n", flush=True)
+        print(f"the dashboard             {url}/\n\nCtrl-C ends everything.\n", flush=True)
 
     async def work(stop: anyio.Event) -> None:
         hang_ups, reloads = anyio.create_memory_object_stream[None]()

@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.eventually import eventually
 from tests.e2e.processes import STAGEWATCH, running
 
+SOURCES = {"warehouse": "maxcompute", "render": "batchcompute"}
+
 
 def stages_of(shown: list[dict[str, Any]]) -> dict[str, list[tuple[int, int]]]:
     """Workers running and terminated in each stage, of the instances that have stages."""
@@ -27,8 +29,9 @@ def stages_of(shown: list[dict[str, Any]]) -> dict[str, list[tuple[int, int]]]:
 
 @pytest.mark.asyncio
 async def test_demo_shows_life() -> None:
-    """Within seconds the dashboard's address shows instances of several kinds moving through stages and a failed one
-    whose alert arrived at the receiver that prints it; Ctrl-C ends everything quickly, without a traceback."""
+    """Within seconds the dashboard's address shows instances of both services moving through stages, graphs of tasks
+    among them, and a failed one whose alert arrived at the receiver that prints it; Ctrl-C ends everything quickly,
+    without a traceback."""
     with running(["demo", "--listen", "127.0.0.1:0"]) as demo:
         dashboard = demo.wait_for(r"dashboard\s+(http://[\d.]+:\d+)/")[1]
         async with aiohttp.ClientSession(dashboard) as http:
@@ -38,16 +41,21 @@ async def test_demo_shows_life() -> None:
                     return list((await answer.json())["instances"])
 
             def lively(shown: list[dict[str, Any]]) -> bool:
-                return len(stages_of(shown)) >= 3 and {"failed", "running", "waiting"} <= {
+                sources = [key.split("/")[0] for key in stages_of(shown)]
+                return min(sources.count(source) for source in SOURCES) >= 3 and {"failed", "running", "waiting"} <= {
                     one["phase"] for one in shown
                 }
 
-            before = stages_of(await eventually(instances, lively, within=30))
+            shown = await eventually(instances, lively, within=30)
+            before = stages_of(shown)
             assert len({len(stages) for stages in before.values()}) > 1, "several kinds: of one stage, and of several"
+            assert {(one["source"], one["kind"]) for one in shown} == SOURCES.items()
+            assert any(task["depends_on"] for one in shown for task in one["tasks"])
 
             def moved(shown: list[dict[str, Any]]) -> bool:
                 now = stages_of(shown)
-                return sum(now.get(key, stages) != stages for key, stages in before.items()) >= 3
+                keys = [key for key, stages in before.items() if now.get(key, stages) != stages]
+                return min(sum(key.startswith(f"{source}/") for key in keys) for source in SOURCES) >= 2
 
             await eventually(instances, moved, within=30)
             async with http.get("/") as answer:
