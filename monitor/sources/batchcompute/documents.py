@@ -4,7 +4,7 @@ Unknown fields and absent ones do not matter, except the few without which the a
 one go; where that fails, entry by entry and field by field, so that one wrong value costs no more than itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from monitor.sources.base import Reason, SourceError
 from monitor.sources.batchcompute.description.order import predecessors
 from monitor.sources.surrogates import replace_halves
 
+_MOST_ROWS = 10_000  # of a page: some tens of milliseconds
 _MOST_DEPENDENCIES = 10_000  # of a job: nobody can read more, and they are kept and sent with all that is told of it
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -166,6 +167,7 @@ def page_reader(row: type[R]) -> Callable[[bytes], Listing[R]]:
             page = whole.decode(body)
         except _UNREADABLE:
             return _read_one_by_one(body, pick)
+        _require_a_page(page.items)
         return Listing(_marker(page.next_marker), page.items)
 
     return read
@@ -231,6 +233,7 @@ def _read_one_by_one(body: bytes, pick: Callable[[msgspec.Raw], tuple[R, bool]])
         pieces = _PIECES.decode(_text(body))
     except _UNREADABLE as error:
         raise malformed(f"the body is not a listing: {clip(str(error), 200)}") from None
+    _require_a_page(pieces.items)
     rows: list[R] = []
     skipped = 0
     for piece in pieces.items:
@@ -242,6 +245,11 @@ def _read_one_by_one(body: bytes, pick: Callable[[msgspec.Raw], tuple[R, bool]])
         rows.append(row)
         skipped += maimed
     return Listing(_marker(pieces.next_marker), rows, skipped)
+
+
+def _require_a_page(items: Sized) -> None:
+    if len(items) > _MOST_ROWS:
+        raise malformed(f"the page holds more than {_MOST_ROWS} entries, where a hundred were asked for")
 
 
 def _convert(value: Any, row: type[R]) -> R:  # Any: JSON

@@ -105,6 +105,15 @@ def test_numbers_in_quotes() -> None:
     assert maimed
 
 
+@pytest.mark.parametrize("odd", ["", '{"Id": 7},'])
+def test_a_page_of_far_more_than_was_asked_for(odd: str) -> None:
+    """Is no page of this service: reading it would hold up everything else."""
+    rows = '{"Id": "a", "State": "Running"},' * 10_000
+    with pytest.raises(SourceError, match="more than 10000 entries") as caught:
+        read_jobs(f'{{"Items": [{rows}{odd}{{"Id": "b", "State": "Running"}}]}}'.encode())
+    assert caught.value.reason is Reason.MALFORMED
+
+
 def test_half_a_character() -> None:
     """A text that the service cut in the middle of a surrogate pair spoils neither itself nor the page."""
     text = json.dumps(job("Failed", Message="cut ")).replace("cut ", r"cut \ud83d")
