@@ -78,10 +78,12 @@ class Silent(Struct, frozen=True, gc=False):
 
 
 class Tick(Struct, frozen=True, gc=False):
-    """Time passed. `blind` pauses verdicts: the source has not answered, so nothing can be judged."""
+    """Time passed. `blind` pauses verdicts: the source has not answered, so nothing can be judged. `listed_at` is when
+    the last listing was through: what it told, nobody has told since. None where nobody lists."""
 
     at: datetime
     blind: bool = False
+    listed_at: datetime | None = None
 
 
 Observation = Seen | Missed | Gone | Silent | Tick

@@ -290,7 +290,7 @@ def _lost(track: Track, at: datetime) -> Track:
 def _judge(track: Track, got: Tick, policy: Policy) -> Step:
     if got.blind or not track.phase.is_live or _is_stale(track, got.at):
         return track, ()
-    return judge(track, got.at, policy.limits)
+    return judge(track, got.at, policy.limits, listed_at=got.listed_at)
 
 
 def _progress(track: Track, got: Seen, phase: Phase, tasks: tuple[Task, ...]) -> tuple[float | None, bool]:

@@ -25,9 +25,12 @@ class Limits(Struct, frozen=True, gc=False):
     late: timedelta | None = None
 
 
-def judge(track: Track, at: datetime, limits: Limits) -> tuple[Track, tuple[VerdictChanged, ...]]:
-    """The track with the verdicts that hold at `at`, and which were raised or taken back."""
-    holding = _holding(track, at, limits)
+def judge(
+    track: Track, at: datetime, limits: Limits, *, listed_at: datetime | None = None
+) -> tuple[Track, tuple[VerdictChanged, ...]]:
+    """The track with the verdicts that hold at `at`, and which were raised or taken back. Where its last listing was
+    through at `listed_at`, the time since then is nobody's knowledge: the next one may be long under way."""
+    holding = _holding(track, at, limits, listed_at or at)
     if holding.keys() == track.verdicts:
         return track, ()
     raised = [
@@ -47,9 +50,10 @@ def take_back(track: Track, at: datetime, *, but: Container[Verdict] = ()) -> tu
     )
 
 
-def _holding(track: Track, at: datetime, limits: Limits) -> dict[Verdict, str]:
+def _holding(track: Track, at: datetime, limits: Limits, listed_at: datetime) -> dict[Verdict, str]:
+    known = min(at, max(listed_at, track.observed_at or listed_at))
     if track.phase is Phase.WAITING:
-        waited = at - track.phase_since if track.phase_since else timedelta(0)
+        waited = known - track.phase_since if track.phase_since else timedelta(0)
         if limits.queued and waited >= limits.queued:
             return {Verdict.QUEUED_TOO_LONG: f"queued for {_minutes(waited)}"}
         return {}
@@ -57,7 +61,7 @@ def _holding(track: Track, at: datetime, limits: Limits) -> dict[Verdict, str]:
         return {}
 
     holding: dict[Verdict, str] = {}
-    still = _still(track, at)
+    still = _still(track, listed_at)
     if limits.stalled and still >= limits.stalled:
         holding[Verdict.STALLED] = f"nothing moved for {_minutes(still)}"
     if limits.straggling and still >= limits.straggling:
@@ -68,17 +72,17 @@ def _holding(track: Track, at: datetime, limits: Limits) -> dict[Verdict, str]:
                 f"{tail.name} has waited {_minutes(still)} for its last {left} of {tail.total} workers"
             )
     if limits.late and track.began_at:
-        ran = at - track.began_at
+        ran = known - track.began_at
         if ran >= limits.late:
             holding[Verdict.LATE] = f"running for {_minutes(ran)}"
     return holding
 
 
-def _still(track: Track, at: datetime) -> timedelta:
-    """For how long it was seen not to move. Listings tell the service's own fraction all the time; where there is none
+def _still(track: Track, listed_at: datetime) -> timedelta:
+    """For how long it was seen not to move. Listings tell the service's own fraction every time; where there is none
     only a look at the stages tells, and between two looks nobody knows."""
     told = track.progress is not None and not track.counted
-    until = at if told else track.stages_at
+    until = max(listed_at, track.stages_at or listed_at) if told else track.stages_at
     return until - track.moved_at if until and track.moved_at else timedelta(0)
 
 

@@ -206,12 +206,11 @@ class Ledger:
     def _judge(self, tick: Tick) -> Iterator[_Draft]:
         """Whether time alone has made a difference to a live track."""
         live = tuple(self._live)
-        blind = replace(tick, blind=True)
         for start in range(0, len(live), TRACKS_A_TICK_SLICE):
             draft = _Draft()
             for key in live[start : start + TRACKS_A_TICK_SLICE]:
                 if key in self._live:
-                    self._observe(key, blind if self._is_out_of_sight(key) else tick, draft)
+                    self._observe(key, self._as_known(key, tick), draft)
             yield draft
 
     def _forget(self, at: datetime, surplus: int) -> Iterator[_Draft]:
@@ -232,16 +231,17 @@ class Ledger:
                     draft.events.append(Removed(at=at, key=key))
             yield draft
 
-    def _is_out_of_sight(self, key: InstanceKey) -> bool:
-        """Nobody vouches for its state: its project does not answer, or the last listing left it out and no answer
-        about it came since."""
+    def _as_known(self, key: InstanceKey, tick: Tick) -> Tick:
+        """With when it was last listed. Blind where nobody vouches for its state: its project does not answer, or the
+        last listing left it out and no answer about it came since."""
         if key.source in self._heard:
-            return False
+            return tick
         listed = self._listed.get((key.source, key.project))
         if listed is None or self._outages.is_blind(key):
-            return True
+            return Tick(tick.at, blind=True)
         seen = self._tracks[key].observed_at
-        return key.id not in listed.ids and (seen is None or seen < listed.at)
+        is_out_of_sight = key.id not in listed.ids and (seen is None or seen < listed.at)
+        return Tick(tick.at, blind=is_out_of_sight, listed_at=listed.at)
 
     # --- keeping ---
 

@@ -103,6 +103,28 @@ def test_a_stall_must_have_been_seen(
     assert (Verdict.STALLED in verdicts(watched, 45)) is stalls
 
 
+@pytest.mark.parametrize(
+    ("phase", "verdict", "minutes"),
+    [(Phase.RUNNING, Verdict.STALLED, 30), (Phase.RUNNING, Verdict.LATE, 60), (Phase.WAITING, "queued_too_long", 20)],
+)
+def test_what_nobody_has_told_yet_is_not_judged(phase: Phase, verdict: str, minutes: int) -> None:
+    """Since the last listing was through, time alone makes no verdict; and one that holds goes on to hold."""
+    late, last = BEGINNING + 90 * MINUTE, BEGINNING + minutes * MINUTE
+    before, _ = judge(track(phase), late, LIMITS, listed_at=last - timedelta(seconds=1))
+    assert verdict not in before.verdicts
+    judged, _ = judge(track(phase), late, LIMITS, listed_at=last)
+    assert verdict in judged.verdicts
+    assert judge(judged, late + 90 * MINUTE, LIMITS, listed_at=last) == (judged, ())
+
+
+def test_a_look_may_tell_more_than_the_last_listing() -> None:
+    """That nothing moved in the stages, or that it still waits."""
+    looked = BEGINNING + 30 * MINUTE
+    for phase, verdict in ((Phase.RUNNING, Verdict.STALLED), (Phase.WAITING, Verdict.QUEUED_TOO_LONG)):
+        seen = replace(track(phase), stages_at=looked, observed_at=looked)
+        assert verdict in judge(seen, looked + 9 * MINUTE, LIMITS, listed_at=BEGINNING)[0].verdicts
+
+
 def test_judging_again_changes_nothing() -> None:
     """A verdict that holds already is not raised again, and the track stays the same one."""
     judged, raised = judge(track(), BEGINNING + 40 * MINUTE, LIMITS)

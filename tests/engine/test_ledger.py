@@ -1,6 +1,6 @@
 """The ledger in front of a real store: what it writes down, when, and what it refuses to go on without."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -86,13 +86,14 @@ async def bench(
     rules: Rules = NO_RULES,
     policy: Policy = NO_VERDICTS,
     retention: Retention = Retention(),  # noqa: B008 - it cannot change
+    heard: Collection[str] = (),
 ) -> AsyncIterator[Bench]:
     """A ledger that is stopped as the daemon stops it: its stream ends."""
     storage = storage or Store()
     tracks, seq = await storage.load(), await storage.last_seq()
     send, receive = anyio.create_memory_object_stream[Any](1000)
     decisions = Decisions(policy=policy, rules=rules, retention=retention)
-    ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now)
+    ledger = Ledger(storage=storage, tracks=tracks, seq=seq, decisions=decisions, now=now, heard=heard)
     it = Bench(storage, ledger, send)
     batches = storage.follow()
 
@@ -307,13 +308,13 @@ async def test_a_verdict_that_comes_back_is_not_alerted_again() -> None:
         await it.observe(swept(), seen("i", progress=0.1))
         for round_ in range(2):
             await anyio.sleep(400)
-            await it.observe(Tick(now()))
+            await it.observe(swept("p", "s", "i"), Tick(now()))
             await it.observe(seen("i", progress=0.2 + round_ / 10))
         assert [event.raised for event in it.events(VerdictChanged)] == [True, False, True, False]
         assert len(it.events(AlertFired)) == 1
         await it.observe(seen("i", attempt=2, progress=0.0))
         await anyio.sleep(400)
-        await it.observe(Tick(now()))
+        await it.observe(swept("p", "s", "i"), Tick(now()))
         assert len(it.events(AlertFired)) == 2
 
 
@@ -325,7 +326,7 @@ async def test_alerts_are_not_repeated_after_a_restart() -> None:
         async with bench(storage, rules=rules(Trigger.STALLED), policy=policy) as it:
             await it.observe(swept(), seen("i", progress=0.1))
             await anyio.sleep(400)
-            await it.observe(Tick(now()))
+            await it.observe(swept("p", "s", "i"), Tick(now()))
             await it.observe(seen("i", progress=min(1.0, anyio.current_time() / 2000)))
     assert len(await storage.alerts(AlertQuery())) == 1
 
@@ -349,6 +350,7 @@ async def test_ticks_are_judged_in_slices() -> None:
     async with bench(policy=policy) as it:
         await it.observe(swept(), *(seen(f"i{number}", progress=0.1) for number in range(2500)))
         await anyio.sleep(400)
+        await it.observe(swept("p", "s", *(f"i{number}" for number in range(2500))))
         before = len(it.storage.writes)
         await it.observe(Tick(now()), Tick(now()))
         assert [len(batch.records) for batch in it.storage.writes[before:]] == [1000, 1000, 500]
@@ -369,6 +371,21 @@ async def test_nothing_is_judged_blind(trouble: str) -> None:
         await it.observe(swept("p", "s", "i"))
         await it.observe(Tick(now()))
         assert [event.raised for event in it.events(VerdictChanged)] == [True]
+
+
+async def test_what_a_long_listing_has_not_told_yet_is_not_judged() -> None:
+    """The last one was through a minute ago and the next one is under way, however long that takes and whoever looks at
+    the phase meanwhile: nobody knows whether anything moved since. Of what is told and not asked, silence counts."""
+    policy = Policy(limits=Limits(stalled=timedelta(minutes=5), straggling=None, queued=None, late=None))
+    for heard, verdicts in (((), 0), (("s",), 1)):
+        async with bench(policy=policy, heard=heard) as it:
+            await it.observe(swept("p", "s", "i"), seen("i", progress=0.1))
+            for _ in range(10):
+                await anyio.sleep(60)
+                await it.observe(seen("i", progress=None), Tick(now()))
+            assert len(it.events(VerdictChanged)) == verdicts
+            await it.observe(swept("p", "s", "i"), Tick(now()))
+            assert len(it.events(VerdictChanged)) == 1
 
 
 async def test_no_such_instance_counts_only_from_a_source_that_answers() -> None:
@@ -413,6 +430,7 @@ async def test_observations_do_not_wait_for_chores(chore: str) -> None:
     async with bench(policy=policy, retention=retention) as it:
         await it.observe(swept(), *(seen(f"i{number}", phase, progress=0.1) for number in range(3000)))
         await anyio.sleep(4000)
+        await it.observe(swept("p", "s", *(f"i{number}" for number in range(3000))))
         before = len(it.storage.writes)
 
         async def slow() -> None:
