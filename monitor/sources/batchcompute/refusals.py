@@ -44,10 +44,11 @@ _STATUSES = {
 _ADVICE = {
     Reason.UNAUTHORIZED: "check access_id and access_key of this source, and that its sts_token has not expired",
     Reason.FORBIDDEN: "grant this account the right that the service names",
-    Reason.NOT_FOUND: "check `endpoint`, which has no path as a rule, and the id of the job",
+    Reason.NOT_FOUND: "check the id of the job",
     Reason.THROTTLED: "lower requests_per_second of this source if this goes on",
     Reason.SKEWED: "set the clock of this machine",
 }
+_NOT_OURS = "check `endpoint`, which has no path as a rule: what answers does not speak Batch Compute"
 
 
 def refusal(source: str, operation: str, reply: Reply, *, hide: Collection[str] = ()) -> RefusedError:
@@ -58,9 +59,10 @@ def refusal(source: str, operation: str, reply: Reply, *, hide: Collection[str] 
     code = clip(code, _LONGEST_CODE)
     reason = _reason(reply.status, code)
     said = clip(" ".join(text.split()), _LONGEST_TEXT)
+    advice = _NOT_OURS if not code and reason in {Reason.REJECTED, Reason.NOT_FOUND} else _ADVICE.get(reason)
     message = f"{source}: {operation} refused: {code or 'no code'} (HTTP {reply.status})"
-    message += f": {said}" if said else ""
-    message += f"; {_ADVICE[reason]}" if reason in _ADVICE else ""
+    message += f": {said.removesuffix('.')}" if said else ""
+    message += f"; {advice}" if advice else ""
     return RefusedError(
         reason,
         message,

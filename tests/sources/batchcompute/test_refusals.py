@@ -63,6 +63,22 @@ def test_what_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (400, "", "check `endpoint`, which has no path as a rule: what answers does not speak Batch Compute"),
+        (302, "", "check `endpoint`, which has no path as a rule: what answers does not speak Batch Compute"),
+        (404, "", "check `endpoint`, which has no path as a rule: what answers does not speak Batch Compute"),
+        (404, "InvalidResource.NotFound", "check the id of the job"),
+        (400, "InvalidMaxItemCount", "made-up text"),
+        (503, "", "(HTTP 503)"),
+    ],
+)
+def test_what_to_do_about_a_wrong_address(status: int, code: str, advice: str) -> None:
+    """Whatever says no without a word of this service is another one; what the service says stands without its dot."""
+    assert str(refusal("render", "sweep", reply(status, code, "made-up text."))).endswith(advice)
+
+
 def test_secrets_are_blotted_out() -> None:
     """A service that repeats a token does not bring it into a log."""
     error = refusal("render", "sweep", reply(400, "Bad.t0ken", "unknown token t0ken"), hide=("t0ken",))
