@@ -9,16 +9,6 @@ from monitor.engine.lag import LOOK_EVERY, watch_loop
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def clock() -> MockClock:
-    return MockClock(autojump_threshold=0)
-
-
-@pytest.fixture
-def anyio_backend(clock: MockClock) -> tuple[str, dict[str, MockClock]]:
-    return "trio", {"clock": clock}
-
-
 async def watched(clock: MockClock, *, block_at: float, block_for: float, until: float) -> list[float]:
     """What is reported in `until` seconds in which the loop stood still once."""
     seen: list[float] = []
