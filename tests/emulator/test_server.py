@@ -78,6 +78,18 @@ async def test_what_the_block_raises_comes_out_as_it_is(visit: Any) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_lively_one_keeps_both_services_busy(visit: Any) -> None:
+    """Instances and jobs are alive as soon as it serves, and a quiet one has none."""
+    async with visit(lively=True) as site:
+        await site.session.get(f"{site.emulator.url}/-/emulator/clock")
+        assert site.emulator.maxcompute.book.live("demo")
+        assert site.emulator.batchcompute.book.live()
+    async with visit() as site:
+        assert not site.emulator.maxcompute.book.live("demo")
+        assert not site.emulator.batchcompute.book.live()
+
+
+@pytest.mark.asyncio
 async def test_every_service_has_its_place_on_the_one_port(visit: Any) -> None:
     """Hosts of OSS belong to OSS whatever the path says, and so do paths that nobody else has."""
     async with visit() as site:
