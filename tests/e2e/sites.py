@@ -249,8 +249,8 @@ async def sites(
         yield made
 
 
-def config(made: Sequence[Site], store: Path, hook: str) -> str:
-    """The daemon's config file: YAML holds JSON."""
+def config(made: Sequence[Site], store: Path, hook: str, **tracking: str) -> str:
+    """The daemon's config file: YAML holds JSON. `tracking` are keys of that section."""
     sources = [
         {
             "type": site.service.kind,
@@ -270,8 +270,8 @@ def config(made: Sequence[Site], store: Path, hook: str) -> str:
         "channels": [{"name": "team", "type": "webhook", "url": hook}],
         "rules": [{"name": trigger, "when": trigger} for trigger in TRIGGERS],
     }
-    tracking = {"stalled_after": "8s", "straggling_after": "8s", "queued_too_long_after": "8s"}
+    patience = {"stalled_after": "8s", "straggling_after": "8s", "queued_too_long_after": "8s", **tracking}
     storage = {"type": "sqlite", "path": str(store)}
     return json.dumps(
-        {"listen": "127.0.0.1:0", "storage": storage, "sources": sources, "alerts": alerts, "tracking": tracking}
+        {"listen": "127.0.0.1:0", "storage": storage, "sources": sources, "alerts": alerts, "tracking": patience}
     )

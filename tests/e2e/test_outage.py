@@ -20,6 +20,7 @@ CASES = {
     "away": Case({"fault": "bad_gateway"}, "unavailable", "unavailable"),
     "cut": Case({"fault": "reset"}, "unreachable", "unreachable"),
 }
+TRACKING = {"stalled_after": "5s", "lost_within": "2s"}  # well within the outage
 OUTAGES = {name for name, case in CASES.items() if case.outage}
 
 
@@ -45,7 +46,7 @@ async def test_an_outage_judges_nobody(tmp_path: Path) -> None:
         well, *troubled = made
         for site in made:
             await site.begin("gone", seconds=600, wait=0)
-        file.write_text(config(made, tmp_path / "stagewatch.db", receiver.url))
+        file.write_text(config(made, tmp_path / "stagewatch.db", receiver.url, **TRACKING))
         with running(["serve", "--config", str(file)]) as daemon:
             async with aiohttp.ClientSession(daemon.url) as api, asyncio.TaskGroup() as beside:
                 following = beside.create_task(story.follow(api, [site.key("still") for site in made]))
@@ -58,7 +59,7 @@ async def test_an_outage_judges_nobody(tmp_path: Path) -> None:
                     await site.control("POST", "/faults", site.case.fault)
                     site.fail("doomed")
                 await story.until(lambda: story.told(up=False) == OUTAGES)
-                await story.until(lambda: well.key("gone") in lost(story), within=90)
+                await story.until(lambda: well.key("gone") in lost(story))
                 await story.until(lambda: well.key("still") in story.stalled())
                 assert not [event for name in OUTAGES for event in story.judged_blindly(name)]
                 assert not story.failed()
