@@ -4,8 +4,8 @@ The order of stopping is the nesting below: polling ends first; the stream it fe
 observed and ends; the storage is sealed; its followers end after the last batch; then the outlets, then the store.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,9 +16,10 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from monitor import __version__
-from monitor.config import ChannelSection, Config, ConfigError, PolledSection, StorageSection, read_address
+from monitor.config import Config, ConfigError, PolledSection, read_address
 from monitor.core.events import Tick
 from monitor.core.schedule import Pace
+from monitor.drivers import open_channel, open_source, open_storage
 from monitor.engine.attention import Attention
 from monitor.engine.board import Board
 from monitor.engine.bus import Bus
@@ -35,17 +36,9 @@ from monitor.engine.poller import Poller
 from monitor.engine.reports import FeedStats
 from monitor.engine.upkeep import keep_compact
 from monitor.metrics import Metrics
-from monitor.notify.alertmanager import Alertmanager, AlertmanagerSection
-from monitor.notify.base import Notifier
-from monitor.notify.webhook import Webhook
-from monitor.sources.base import RequestReport, Source
-from monitor.sources.batchcompute import BatchComputeSection, BatchComputeSource
+from monitor.sources.base import Source
 from monitor.sources.ingest import LineIntake
-from monitor.sources.maxcompute import MaxComputeSource
 from monitor.storage.base import Storage
-from monitor.storage.memory import MemoryStorage
-from monitor.storage.section import SqliteSection
-from monitor.storage.sqlite import open_sqlite
 from monitor.web.parts import Parts, Readiness, ReloadError
 from monitor.web.server import build_web
 from monitor.web.serving import serving
@@ -86,7 +79,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         listener = stack.enter_context(_bind(*read_address(config.listen)))
         address = _address(listener)
         external_url = config.external_url or address
-        storage = await stack.enter_async_context(_open_storage(config.storage))
+        storage = await stack.enter_async_context(open_storage(config.storage))
         tracks = let_go(
             await storage.load(),
             {(section.name, project) for section in config.sources for project in section.projects},
@@ -124,7 +117,7 @@ async def serve(config: Config, outside: Outside) -> None:  # noqa: PLR0915 - ev
         )
 
         channels = {
-            section.name: await stack.enter_async_context(_open_channel(section, external_url, now))
+            section.name: await stack.enter_async_context(open_channel(section, external_url, now))
             for section in config.alerts.channels
         }
         courier = Courier(
@@ -273,46 +266,6 @@ def _pace(section: PolledSection) -> Pace:
         requests_per_second=section.requests_per_second,
         concurrency=section.concurrency,
     )
-
-
-@asynccontextmanager
-async def _open_storage(section: StorageSection) -> AsyncIterator[Storage]:
-    if isinstance(section, SqliteSection):
-        async with open_sqlite(section) as storage:
-            yield storage
-    else:
-        yield MemoryStorage()
-
-
-@asynccontextmanager
-async def open_source(
-    section: PolledSection, now: Callable[[], datetime], report: Callable[[RequestReport], None]
-) -> AsyncIterator[Source]:
-    """The driver of this section, closed when the block ends."""
-    source: Source
-    if isinstance(section, BatchComputeSection):
-        source = BatchComputeSource(section, now=now, report=report)
-    else:
-        source = MaxComputeSource(section, now=now, report=report)
-    try:
-        yield source
-    finally:
-        await source.aclose()
-
-
-@asynccontextmanager
-async def _open_channel(
-    section: ChannelSection, external_url: str, now: Callable[[], datetime]
-) -> AsyncIterator[Notifier]:
-    channel: Notifier
-    if isinstance(section, AlertmanagerSection):
-        channel = Alertmanager(section, now=now, version=__version__)
-    else:
-        channel = Webhook(section, external_url=external_url, version=__version__)
-    try:
-        yield channel
-    finally:
-        await channel.aclose()
 
 
 @contextmanager

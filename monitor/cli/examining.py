@@ -9,11 +9,11 @@ from typing import NoReturn
 import anyio
 from msgspec import Struct
 
-from monitor.app import open_source
 from monitor.cli.asking import print_json
 from monitor.cli.exits import FAILED, INTERRUPTED, USAGE, stop_with
 from monitor.config import Config, ConfigError, load
 from monitor.core.text import plain
+from monitor.drivers import open_source
 from monitor.logs import Mask, set_up
 from monitor.sources.base import Check
 
