@@ -121,10 +121,10 @@ class Inspector:
     async def _inspect(self, key: InstanceKey, priority: Priority) -> Seen | Gone | Trouble:
         """What the source says of it. Whatever that is, the stream has it when this returns."""
         got = await self._tries.make(self._source.inspect(key, self._detail(key, priority), priority))
+        question = self._unanswered.get(key)
+        if question is not None and question.lead is not None:
+            got = _hearsay(got, question) if isinstance(got, Trouble) else _completed(got, question.lead)
         if not isinstance(got, Trouble):
-            question = self._unanswered.get(key)
-            if question is not None and question.lead is not None:
-                got = _completed(got, question.lead)
             if isinstance(got, Seen) and not got.parent and (started := self._unmet.get(key)):
                 got = replace(got, parent=started[0], step=started[1])
             await self._stream.send((got,))
@@ -255,6 +255,13 @@ class Inspector:
     def _is_live(self, key: InstanceKey) -> bool:
         track = self._board.get(key)
         return track is not None and track.phase.is_live
+
+
+def _hearsay(trouble: Trouble, question: _Question) -> Seen | Trouble:
+    """What a listing says of how it ended, once asking about it has failed often: told without its text rather than
+    never."""
+    lead = question.lead
+    return lead if lead is not None and lead.phase is not None and question.failures >= TELL_AFTER else trouble
 
 
 def _completed(got: Seen | Gone, lead: Seen) -> Seen | Gone:

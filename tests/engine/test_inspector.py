@@ -85,6 +85,20 @@ async def test_the_text_of_a_failure_is_given_up_before_the_failure_is() -> None
         assert line.board.counts()["s", "p", Phase.FAILED] == 1
 
 
+@pytest.mark.parametrize("outcome", [Phase.FAILED, Phase.SUCCEEDED])
+async def test_what_a_listing_says_is_believed_where_nobody_can_be_asked(outcome: Phase) -> None:
+    """Questions about it fail for good, and the listing of the ended says how: after a minute that is what is known,
+    and nothing is asked any more."""
+    source = ScriptedSource({"i": Life("i", ends=97, outcome=outcome)}, says_how=True, trouble=failing("i"))
+    async with running_line(source, pace=NO_ATTENTION, rules=rules(Trigger.FAILED)) as line:
+        await anyio.sleep(200)
+        assert line.board.counts()["s", "p", outcome] == 1
+        assert len(line.events(AlertFired)) == (outcome is Phase.FAILED)
+        asked = len(source.requests("inspect", "i"))
+        await anyio.sleep(1000)
+        assert len(source.requests("inspect", "i")) == asked
+
+
 async def test_an_undecided_end_is_asked_again() -> None:
     """ "It ended" without "how" leaves the phase as it was, and is asked again until it is told."""
 
