@@ -151,7 +151,9 @@ def ratio(stages: Sequence[Stage]) -> float | None:
 # --- the `parse` command's JSON -----------------------------------------------------------------------------------
 
 
-class _WireStage(Struct, frozen=True, gc=False):
+class NamedStage(Struct, frozen=True, gc=False):
+    """A stage beside what its name tells, as the public JSON shows it wherever there are stages."""
+
     name: str
     kind: str | None
     id: int | None
@@ -168,7 +170,7 @@ class _WireLine(Struct, frozen=True, gc=False):
     line: int
     instance: str | None
     time: str | None
-    stages: tuple[_WireStage, ...]
+    stages: tuple[NamedStage, ...]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -184,12 +186,12 @@ def encode_line(number: int, parsed: ProgressLine) -> bytes:
 
 
 def _wire(number: int, parsed: ProgressLine) -> _WireLine:
-    return _WireLine(number, parsed.instance, parsed.time, tuple(map(_wire_stage, parsed.stages)))
+    return _WireLine(number, parsed.instance, parsed.time, tuple(map(_named, parsed.stages)))
 
 
-def _wire_stage(s: Stage) -> _WireStage:
+def _named(s: Stage) -> NamedStage:
     n = stage_name(s.name)
-    return _WireStage(
+    return NamedStage(
         s.name, n.kind, n.id, n.depends_on, s.running, s.terminated, s.total, s.backups, s.percent, s.status
     )
 

@@ -13,26 +13,16 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from monitor.core import model
 from monitor.core.model import Category, Phase, Track, Verdict
-from monitor.core.progress import StageName, stage_name
+from monitor.core.progress import NamedStage, StageName, stage_name
 from monitor.engine.board import Board
 
 encode = msgspec.json.Encoder().encode
 
 
-class Stage(Struct, frozen=True, gc=False):
+class Stage(NamedStage, frozen=True, gc=False):
     """A wave of workers. `kind`, `id` and `depends_on` are read from the name, where it has that structure; a stage of
     Batch Compute is a whole task, its `id` the place of that task in the instance, from 1."""
 
-    name: str
-    kind: str | None
-    id: int | None
-    depends_on: tuple[int, ...]
-    running: int
-    terminated: int
-    total: int
-    backups: int
-    percent: int | None
-    status: str | None
     failed: int
     retries: int
 
