@@ -86,6 +86,7 @@ restarting = st.builds(
     phase=st.sampled_from((*SAID, Phase.WAITING, Phase.RUNNING, Phase.FAILED, None)),
     started_at=st.sampled_from((None, *MOMENTS[::6])),
     ended_at=st.sampled_from((None, *MOMENTS[::4])),
+    end_text=st.sampled_from(("", "first", "second")),
     tasks=st.sampled_from(TASKS),
     stages_read=st.booleans(),
     failure=st.sampled_from(FAILURES),
