@@ -7,7 +7,7 @@ from hashlib import md5
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.base import Priority, Reason
 from monitor.sources.batchcompute.calls import Call
 from monitor.sources.batchcompute.documents import malformed
 from monitor.sources.batchcompute.refusals import refusal
@@ -15,6 +15,7 @@ from monitor.sources.batchcompute.signing import Account, Signer
 from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply, Request, Transport
+from monitor.sources.refusing import answer_reader
 
 _MOST_PAGES = 10_000
 _FAR_OFF = timedelta(minutes=10)  # dates are taken within fifteen; so far apart no two clocks are by chance
@@ -69,14 +70,10 @@ class Api:
                 headers["contentMd5"] = md5(call.body, usedforsecurity=False).hexdigest()
             return Request(call.method, url, headers, call.body)
 
-        def answer(reply: Reply) -> T:
-            if not 200 <= reply.status < 300:
-                raise refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
-            try:
-                return read(reply)
-            except SourceError as error:
-                raise SourceError(error.reason, f"{self._source}: {call.operation}: {error}") from None
+        def refused(reply: Reply) -> RefusedError:
+            return refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
 
+        answer = answer_reader(self._source, call.operation, refusal=refused, read=read)
         corrected = renewed = False
         while True:
             try:

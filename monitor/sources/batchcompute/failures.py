@@ -12,8 +12,8 @@ from monitor.sources.batchcompute.documents import InstanceRow, JobRow, Metrics,
 from monitor.sources.batchcompute.instances import Instances
 from monitor.sources.batchcompute.objects import Objects
 from monitor.sources.batchcompute.observations import LONGEST_NAME
-from monitor.sources.batchcompute.refusals import FINAL
 from monitor.sources.batchcompute.words import Vocabulary
+from monitor.sources.refusing import FINAL
 
 _LONGEST_LINE = 1_000
 _LONGEST_DETAIL = 4_000

@@ -20,10 +20,11 @@ from monitor.sources.batchcompute.instances import Instances
 from monitor.sources.batchcompute.listings import Listings
 from monitor.sources.batchcompute.observations import Observer
 from monitor.sources.batchcompute.plans import Plans
-from monitor.sources.batchcompute.refusals import FINAL, names_no_job
+from monitor.sources.batchcompute.refusals import names_no_job
 from monitor.sources.batchcompute.tasks import Tasks
 from monitor.sources.dates import ServiceClock, read_http_date
 from monitor.sources.http import RefusedError, Reply
+from monitor.sources.refusing import FINAL
 
 _read_job = row_reader(JobRow)
 

@@ -14,8 +14,9 @@ from monitor.sources.batchcompute.api import Api
 from monitor.sources.batchcompute.calls import Calls
 from monitor.sources.batchcompute.documents import Plan, malformed, read_plan
 from monitor.sources.batchcompute.recent import Recent
-from monitor.sources.batchcompute.refusals import FINAL, names_no_job
+from monitor.sources.batchcompute.refusals import names_no_job
 from monitor.sources.http import RefusedError, Reply
+from monitor.sources.refusing import FINAL
 
 _REMEMBERED = 300_000  # jobs, tasks and dependencies together
 _FINAL = FINAL - {Reason.NOT_FOUND}  # a 404 that is not about the job is somebody else's, and passes

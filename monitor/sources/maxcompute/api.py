@@ -4,13 +4,14 @@ again."""
 from collections.abc import Callable
 from typing import TypeVar
 
-from monitor.sources.base import Priority, Reason, SourceError
+from monitor.sources.base import Priority, Reason
 from monitor.sources.credentials import Credentials
 from monitor.sources.dates import ServiceClock
 from monitor.sources.http import RefusedError, Reply, Request, Transport
 from monitor.sources.maxcompute.calls import Call
 from monitor.sources.maxcompute.refusals import refusal, speaks_against_v4
 from monitor.sources.maxcompute.signing import Account, Signer
+from monitor.sources.refusing import answer_reader
 
 T = TypeVar("T")
 
@@ -47,14 +48,10 @@ class Api:
             )
             return Request(call.method, url, headers, call.body)
 
-        def answer(reply: Reply) -> T:
-            if not 200 <= reply.status < 300:
-                raise refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
-            try:
-                return read(reply)
-            except SourceError as error:
-                raise SourceError(error.reason, f"{self._source}: {call.operation}: {error}") from None
+        def refused(reply: Reply) -> RefusedError:
+            return refusal(self._source, call.operation, reply, hide=self._credentials.hidden)
 
+        answer = answer_reader(self._source, call.operation, refusal=refused, read=read)
         corrected = renewed = False
         while True:
             try:

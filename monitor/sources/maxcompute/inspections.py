@@ -37,12 +37,12 @@ from monitor.sources.maxcompute.memory import Memory
 from monitor.sources.maxcompute.queries import Queries
 from monitor.sources.maxcompute.words import TERMINATED, Vocabulary, decide
 from monitor.sources.maxcompute.workflows import Workflows, step_failure
+from monitor.sources.refusing import FINAL
 from monitor.sources.unknown import LONGEST_WORD
 
 _REMEMBERED = 32 * 2**20  # bytes of answers, for each of the two questions
 
-# What will be refused next time as well: the rest of what was learned is told without it.
-_FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED})
+_FINAL = FINAL - {Reason.MALFORMED}  # an answer that was cut off may be whole the next time
 
 _OWNER, _START, _END = istr("x-odps-owner"), istr("x-odps-start-time"), istr("x-odps-end-time")
 

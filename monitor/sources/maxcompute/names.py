@@ -15,12 +15,11 @@ from monitor.sources.http import Reply
 from monitor.sources.maxcompute.api import Api
 from monitor.sources.maxcompute.calls import Calls
 from monitor.sources.maxcompute.documents import LONGEST_NAME, read_job_name
+from monitor.sources.refusing import FINAL
 
 _REMEMBERED = 100_000  # instances; one that was forgotten and is listed again is asked about again
 _AT_ONCE = 4
 
-# What will be answered next time as well: it is about this instance, and not about the service.
-_FINAL = frozenset({Reason.FORBIDDEN, Reason.NOT_FOUND, Reason.CONFLICT, Reason.REJECTED, Reason.MALFORMED})
 # What may be about either: the listing is tried again, and then goes on without the name.
 _DOUBTFUL = frozenset({Reason.UNAVAILABLE, Reason.TIMEOUT})
 
@@ -65,7 +64,7 @@ class Names:
             except SourceError as error:
                 if error.reason in _DOUBTFUL and key not in self._doubtful:
                     self._doubtful.add(key)
-                elif error.reason in _FINAL | _DOUBTFUL:
+                elif error.reason in FINAL | _DOUBTFUL:
                     self._remember(key, None)
                     continue
                 faults.append(error)

@@ -5,14 +5,10 @@ Nobody downstream looks at a number or a code again, except where two answers of
 
 from collections.abc import Collection
 
-from monitor.core.text import clip
 from monitor.sources.base import Reason
-from monitor.sources.dates import read_http_date, retry_after
 from monitor.sources.http import RefusedError, Reply
 from monitor.sources.maxcompute.documents import read_error
-
-_LONGEST_TEXT = 1_000
-_LONGEST_CODE = 100
+from monitor.sources.refusing import reason_of, refused_error
 
 # By the text before a colon in `Code`. Statuses are too coarse: the service answers 400 to many different things.
 _CODES = {
@@ -49,15 +45,6 @@ _CODES = {
     "RequestTimeOut": Reason.TIMEOUT,
 }
 
-_STATUSES = {
-    401: Reason.UNAUTHORIZED,
-    403: Reason.FORBIDDEN,
-    404: Reason.NOT_FOUND,
-    408: Reason.TIMEOUT,
-    409: Reason.CONFLICT,
-    429: Reason.THROTTLED,
-}
-
 _ADVICE = {
     Reason.UNAUTHORIZED: "check access_id, access_key and region of this source, and that its token has not expired",
     Reason.FORBIDDEN: (
@@ -72,21 +59,9 @@ _ADVICE = {
 def refusal(source: str, operation: str, reply: Reply, *, hide: Collection[str] = ()) -> RefusedError:
     """The error of an answer whose status is not 2xx. What is in `hide` is blotted out of it."""
     code, text = read_error(reply.body)
-    for secret in hide:
-        code, text = code.replace(secret, "<secret>"), text.replace(secret, "<secret>")
     reason = _reason(reply.status, code, text)
-    said = clip(" ".join(text.split()), _LONGEST_TEXT)
-    message = f"{source}: {operation} refused: {clip(code, _LONGEST_CODE) or 'no code'} (HTTP {reply.status})"
-    message += f": {said}" if said else ""
-    message += f"; {_ADVICE[reason]}" if reason in _ADVICE else ""
-    return RefusedError(
-        reason,
-        message,
-        status=reply.status,
-        code=clip(code, _LONGEST_CODE),
-        text=said,
-        retry_after=retry_after(reply.headers, reply.at),
-        answered_at=read_http_date(reply.headers.get("Date", "")),
+    return refused_error(
+        source, operation, reply, reason=reason, code=code, text=text, advice=_ADVICE.get(reason), hide=hide
     )
 
 
@@ -108,9 +83,4 @@ def _reason(status: int, code: str, text: str) -> Reason:
     word = code.partition(":")[0].strip().replace("_", "-")
     if word == "InvalidParameter" and "ODPS-0410051" in text:
         return Reason.UNAUTHORIZED
-    if status == 429:
-        return Reason.THROTTLED
-    by_code = _CODES.get(word)
-    if by_code is not None:
-        return by_code
-    return Reason.UNAVAILABLE if status >= 500 else _STATUSES.get(status, Reason.REJECTED)
+    return reason_of(status, _CODES.get(word))
