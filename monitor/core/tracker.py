@@ -220,14 +220,22 @@ def _has_moved(old: Track, new: Track) -> bool:
 
 def _is_stale(track: Track, at: datetime) -> bool:
     """What was learned at `at` arrives after something newer: pollers overtake each other."""
-    return track.observed_at is not None and at < track.observed_at
+    newest = _newest(track)
+    return newest is not None and at < newest
+
+
+def _newest(track: Track) -> datetime | None:
+    """When the newest of what is known was learned. That nothing more was heard is no observation, but has its time."""
+    if track.phase is Phase.LOST and track.observed_at is not None and track.phase_since is not None:
+        return max(track.observed_at, track.phase_since)
+    return track.observed_at
 
 
 def _news(track: Track, got: Seen) -> Seen | None:
     """What a stale answer still teaches: the last word is true whenever it comes, and what overtakes a look at the
     stages is a listing, which does not tell of stages."""
     if got.phase in TERMINAL:
-        return replace(got, at=track.observed_at)
+        return replace(got, at=_newest(track))
     newest = track.stages_at is None or got.at >= track.stages_at
     if got.stages_read and newest and track.phase.is_live:
         got = replace(got, phase=None, native_status="", progress=None, queue=None, failed_workers=None)
