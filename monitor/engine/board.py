@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import anyio.lowlevel
 from msgspec import Struct
@@ -13,6 +13,7 @@ from monitor.core.health import Health
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.storage.base import Batch
 
+_LAST = datetime.max.replace(tzinfo=UTC)
 ROWS_A_SLICE = 2000  # a few milliseconds of filtering, then the loop may breathe
 
 
@@ -38,7 +39,7 @@ class Board:
         self._live: dict[tuple[str, str], dict[str, Track]] = {}
         self._counts: Counter[tuple[str, str, Phase]] = Counter()
         self._by_id: dict[str, tuple[InstanceKey, ...]] = {}
-        self._children: dict[InstanceKey, dict[InstanceKey, None]] = {}  # in the order in which they became known
+        self._children: dict[InstanceKey, set[InstanceKey]] = {}
         self._listed: dict[tuple[str, str], Swept] = {}
         self.health: dict[tuple[str, str], Health] = {}
         for track in tracks:
@@ -74,7 +75,7 @@ class Board:
         elif old is not None and old.phase.is_live:
             self._live[place].pop(key.id, None)
         if parent := track.parent_key:
-            self._children.setdefault(parent, {})[key] = None
+            self._children.setdefault(parent, set()).add(key)
 
     def _remove(self, key: InstanceKey) -> None:
         old = self._tracks.pop(key, None)
@@ -84,7 +85,7 @@ class Board:
         self._counts[key.source, key.project, old.phase] -= 1
         self._live.get((key.source, key.project), {}).pop(key.id, None)
         if (parent := old.parent_key) and (siblings := self._children.get(parent)):
-            siblings.pop(key, None)
+            siblings.discard(key)
             if not siblings:
                 del self._children[parent]
         others = tuple(other for other in self._by_id[key.id] if other != key)
@@ -107,8 +108,9 @@ class Board:
         return self._by_id.get(instance_id, ())
 
     def children(self, key: InstanceKey) -> tuple[Track, ...]:
-        """The tracks of the instances that it started."""
-        return tuple(self._tracks[child] for child in self._children.get(key, ()))
+        """The tracks of the instances that it started, in the order in which they began, as far as that is known."""
+        tracks = (self._tracks[child] for child in self._children.get(key, ()))
+        return tuple(sorted(tracks, key=lambda track: (track.created_at or _LAST, track.key.id)))
 
     def live(self, source: str, project: str) -> Mapping[str, Track]:
         """The live tracks of a project by id. A view: do not keep it across an await."""

@@ -347,6 +347,7 @@ async def test_a_partial_failure_and_a_later_attempt_are_marked(browser: Browser
     async with open_desk(failed) as desk, opened(browser, desk, f"/?open={failed.key}") as page:
         panel, marks = page.locator("#panel"), row(page, "job-1").locator(".tag")
         await expect(panel.locator(".facts")).to_contain_text("1 of 6 workers failed")
+        await expect(panel.get_by_role("link", name="LogView")).to_be_hidden()  # Batch Compute has none
         await expect(marks).to_have_count(0)
 
         again = track("job-1", Phase.WAITING, kind="batchcompute", attempt=2, created_at=NOW)

@@ -40,16 +40,19 @@ async def every_page(board: Board, wanted: Filter, limit: int, between: Any = la
         cursor = page.next
 
 
-def test_children_in_the_order_in_which_they_became_known() -> None:
-    """Until they are forgotten; whoever comes first, the child or the one that started it."""
-    board = Board([track("b", parent="flow")])
-    board.apply(Batch(tracks=(track("flow"), track("other", parent="else"), track("a", parent="flow"))))
-    board.apply(Batch(tracks=(track("b", Phase.FAILED, parent="flow"),)))
+def test_children_in_the_order_in_which_they_began() -> None:
+    """Until they are forgotten; whoever is known first, the child or the one that started it."""
+    board = Board([track("c", parent="flow", created_at=moment(2))])
+    a = track("a", parent="flow")  # nobody knows yet when it began
+    board.apply(Batch(tracks=(track("flow"), track("other", parent="else"), a)))
+    b = track("b", Phase.FAILED, parent="flow", created_at=moment(1))
+    board.apply(Batch(tracks=(b,)))
     assert [(one.key.id, one.phase) for one in board.children(key("flow"))] == [
         ("b", Phase.FAILED),
+        ("c", Phase.RUNNING),
         ("a", Phase.RUNNING),
     ]
-    board.apply(Batch(remove=(key("b"), key("a"))))
+    board.apply(Batch(remove=(key("b"), key("a"), key("c"))))
     assert board.children(key("flow")) == board.children(key("nobody")) == ()
     assert [one.key.id for one in board.children(key("else"))] == ["other"]
 

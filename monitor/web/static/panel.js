@@ -182,6 +182,7 @@ export class Panel {
     setData(this.root, "partial", it.partial_failure ? "yes" : "no");
     setText(this.word, it.phase);
     setTags(this.tags, it);
+    this.logview.hidden = it.kind === "batchcompute"; // which has no such page
     this.stop.hidden = !live;
     this.getResults.hidden = it.phase !== "succeeded";
     this.again.hidden = !(it.kind === "batchcompute" && RESTARTABLE.has(it.phase));
