@@ -3,7 +3,6 @@
 A command imports what only it needs when it is called: `stagewatch parse` in a pipe must not wait for a web server.
 """
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from monitor import __version__
 from monitor.cli.completing import DEFAULT_URL, complete_key, complete_live_key
 from monitor.cli.exits import FAILED, USAGE, stop_with
 from monitor.cli.forms import Form, Order
+from monitor.cli.streams import hold_standard_streams
 
 Listen = Annotated[str, typer.Option(metavar="HOST:PORT", help="where to listen")]
 ConfigFile = Annotated[Path, typer.Option("--config", metavar="FILE", help="the config file")]
@@ -34,9 +34,7 @@ app = typer.Typer(name="stagewatch", pretty_exceptions_enable=False)
 
 def main() -> None:
     """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # not every terminal knows every name's letters
+    hold_standard_streams()
     try:
         app()
         sys.stdout.flush()

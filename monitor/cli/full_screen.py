@@ -4,7 +4,7 @@ import sys
 
 from monitor.cli.asking import ask
 from monitor.cli.exits import USAGE, stop_with
-from monitor.cli.screen import now
+from monitor.cli.screen import can_draw, now
 from monitor.client import Stagewatch
 
 
@@ -16,8 +16,8 @@ def run_top(url: str) -> None:
         if (error.name or "").partition(".")[0] != "textual":
             raise
         stop_with("top needs textual: install it with pip install 'stagewatch[tui]'", USAGE)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        stop_with("top needs a terminal: use ls --watch, or ls --json, where there is none", USAGE)
+    if sys.stdin is None or not sys.stdin.isatty() or not can_draw():
+        stop_with("top needs a terminal that can be drawn on: use ls --watch, or ls --json, where there is none", USAGE)
 
     async def show(daemon: Stagewatch) -> None:
         await daemon.sources()  # a wrong address is told before the screen is taken

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from monitor.cli.asking import ask, print_json
 from monitor.cli.exits import FAILED, USAGE, stop_with
+from monitor.cli.streams import standard_input
 from monitor.cli.waiting import as_object, say_whether_connected, told
 from monitor.client import ClientError, Ingested, Instance, Outcome, Stagewatch
 from monitor.client.inbox import Inbox
@@ -40,41 +41,56 @@ def ingest_lines(url: str, *, source: str, project: str, key: str, patience: flo
             heard=heard,
         )
         inbox = Inbox()
-        read = _reading(inbox)
+        read = _reading(inbox, source_of_lines)
         try:
             await sender.send(inbox)
+            fault = await read
         except ClientError as error:
             # Whoever writes into the pipe must not fail because nobody watches it.
             print(f"stagewatch: {plain(str(error))}", file=sys.stderr, flush=True)
             await inbox.close()
-            if not sys.stdin.isatty():
+            if not os.isatty(source_of_lines):
                 await read
             raise SystemExit(USAGE) from None
+        if fault is not None:
+            _stop_without_input(fault)
         return sender, inbox
 
+    try:
+        source_of_lines = standard_input().fileno()
+    except OSError as error:
+        _stop_without_input(error)
     sender, inbox = ask(url, send)
     _finish(sender, inbox)
 
 
-def _reading(inbox: Inbox) -> asyncio.Future[None]:
-    """Standard input, read by a thread of its own that nobody has to wait for; done at its end."""
+def _stop_without_input(fault: OSError) -> NoReturn:
+    stop_with(f"cannot read standard input: {fault.strerror}", USAGE)
+
+
+def _reading(inbox: Inbox, source: int) -> asyncio.Future[OSError | None]:
+    """This file, read by a thread of its own that nobody has to wait for; done at its end, or with why it ended."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    done: asyncio.Future[OSError | None] = loop.create_future()
 
     def read() -> None:
+        fault: OSError | None = None
         with suppress(RuntimeError):  # the loop is closed: the command has ended meanwhile
-            while chunk := os.read(sys.stdin.fileno(), CHUNK):
-                asyncio.run_coroutine_threadsafe(inbox.put(chunk), loop).result()
+            try:
+                while chunk := os.read(source, CHUNK):
+                    asyncio.run_coroutine_threadsafe(inbox.put(chunk), loop).result()
+            except OSError as error:
+                fault = error
             asyncio.run_coroutine_threadsafe(inbox.close(), loop).result()
-            loop.call_soon_threadsafe(_set, done)
+            loop.call_soon_threadsafe(_end, done, fault)
 
     Thread(target=read, name="standard input", daemon=True).start()
     return done
 
 
-def _set(done: asyncio.Future[None]) -> None:
+def _end(done: asyncio.Future[OSError | None], fault: OSError | None) -> None:
     if not done.done():
-        done.set_result(None)
+        done.set_result(fault)
 
 
 def _finish(sender: Sender, inbox: Inbox) -> NoReturn:

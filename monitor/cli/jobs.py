@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from monitor.cli.asking import print_json
 from monitor.cli.exits import FAILED, USAGE
+from monitor.cli.streams import standard_input
 from monitor.core.text import plain
 from monitor.sources.base import BadJobError, Remark
 from monitor.sources.batchcompute.description import Job, Step, read
@@ -72,7 +73,7 @@ def tell_troubles(checked: Checked) -> None:
 
 
 def _text(file: Path) -> str:
-    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    raw = standard_input().read() if str(file) == "-" else file.read_bytes()
     try:
         return raw.decode("utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from monitor.cli.exits import USAGE, stop_with
+from monitor.cli.streams import standard_input
 from monitor.core.progress import encode_line, parse_line
 
 
@@ -28,10 +29,8 @@ def parse_progress(files: Sequence[Path]) -> None:
 def _lines(files: Sequence[Path]) -> Iterator[tuple[int, str]]:
     """Numbered from 1 in each file."""
     if not files:
-        if sys.stdin is None:
-            stop_with("standard input is closed: pipe the text in, or name a file", USAGE)
         try:
-            yield from enumerate((raw.decode("utf-8", "replace") for raw in sys.stdin.buffer), start=1)
+            yield from enumerate((raw.decode("utf-8", "replace") for raw in standard_input()), start=1)
         except OSError as error:
             stop_with(f"cannot read standard input: {error.strerror}", USAGE)
     for file in files:

@@ -57,7 +57,7 @@ def test_parse_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("redirected", "says"),
     [
-        ("<&-", "standard input is closed: pipe the text in, or name a file"),
+        ("<&-", "cannot read standard input: it is closed"),
         ("0>/dev/null", "cannot read standard input: Bad file descriptor"),
     ],
 )
