@@ -55,15 +55,13 @@ def test_lines_end_in_every_way(text: bytes, cut: list[str]) -> None:
     assert lines([text]) == cut
 
 
-PARTS = st.lists(
-    st.sampled_from((b"OK", b"\r", b"\n", b"\r\n", " 数".encode(), b"x" * LONGEST_LINE, b"\xff")), max_size=12
-)
+PARTS = st.lists(st.sampled_from((b"OK", b"\r", b"\n", b"\r\n", " 数".encode(), b"<long>", b"\xff")), max_size=12)
 
 
 @given(PARTS, st.lists(st.integers(0, 2 * LONGEST_LINE), max_size=5))
 def test_a_text_may_be_cut_anywhere(parts: list[bytes], cuts: list[int]) -> None:
     """Chunks end where the pipe wants: in the middle of a line, of its end, or of a letter."""
-    text = b"".join(parts)
+    text = b"".join(parts).replace(b"<long>", b"x" * LONGEST_LINE)  # hypothesis shows only short parts
     ends = sorted(cut % (len(text) + 1) for cut in cuts)
     chunks = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
     expected = [line for line in re.split(rb"\r\n|\r|\n", text) if len(line) <= LONGEST_LINE]
