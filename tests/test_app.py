@@ -25,6 +25,7 @@ from tests.e2e.eventually import eventually
 from tests.e2e.moody import Mood, receiving_moodily
 from tests.e2e.receiver import Receiver, receiving
 from tests.e2e.workload import phases, submit
+from tests.served import answered
 
 pytestmark = pytest.mark.asyncio
 
@@ -289,15 +290,8 @@ async def talking_nonsense() -> AsyncIterator[str]:
         turn += 1
         return web.Response(body=answers[turn % len(answers)], content_type="application/xml")
 
-    application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-    finally:
-        await runner.cleanup()
+    async with answered(handle, patience=0.1) as url:
+        yield f"{url}/api"
 
 
 async def test_trouble_stays_where_it_is() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from monitor.client import ClientError, Event, Stagewatch
 from monitor.core.model import Phase
 from monitor.storage.base import Batch
 from tests.client.test_feed import client, port, subscribed
+from tests.served import answered
 from tests.web.desk import HOSTILE, alert, failed, key, moved, open_desk, staged, track
 
 
@@ -95,22 +96,8 @@ async def answering(body: str) -> AsyncIterator[str]:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=body.encode("latin-1"))
 
-    async with answered_by(answer) as url:
+    async with answered(answer) as url:
         yield url
-
-
-@asynccontextmanager
-async def answered_by(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
-    """A server that asks this about everything."""
-    application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.asyncio
@@ -184,7 +171,7 @@ async def test_a_lost_answer_makes_no_second_job() -> None:
                 request.transport.abort()
             return web.Response(body=body)
 
-        async with answered_by(pass_on) as url, Stagewatch(url) as daemon:
+        async with answered(pass_on) as url, Stagewatch(url) as daemon:
             made = await daemon.submit({"Name": "render"}, "warehouse")
         assert lost
         assert list(desk.service.known) == [made.id]

@@ -8,23 +8,19 @@ from aiohttp import web
 
 from monitor.client.errors import ClientError
 from monitor.client.transport import Transport
+from tests.served import answered
 
 
 @asynccontextmanager
 async def transport(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[Transport]:
     """An open transport to a server that answers everything so."""
-    application = web.Application()
-    application.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    way = Transport(f"http://127.0.0.1:{runner.addresses[0][1]}/")
-    await way.open()
-    try:
-        yield way
-    finally:
-        await way.close()
-        await runner.cleanup()
+    async with answered(handler) as url:
+        way = Transport(f"{url}/")
+        await way.open()
+        try:
+            yield way
+        finally:
+            await way.close()
 
 
 @pytest.mark.asyncio

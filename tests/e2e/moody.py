@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.served import served
+
 
 class Mood(StrEnum):
     """What becomes of a request. Whatever it is, the receiver has read the alert."""
@@ -82,12 +84,9 @@ async def receiving_moodily(mood: Callable[[], Mood]) -> AsyncIterator[MoodyRece
     receiver = MoodyReceiver(mood)
     application = web.Application()
     application.router.add_post("/hook", receiver.take)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        yield receiver
-    finally:
-        receiver.close()
-        await runner.cleanup()
+    async with served(application) as url:
+        receiver.url = f"{url}/hook"
+        try:
+            yield receiver
+        finally:
+            receiver.close()

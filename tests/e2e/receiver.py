@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.served import served
+
 
 class Receiver:
     """`requests` are (Idempotency-Key, body), in the order in which they came."""
@@ -35,11 +37,6 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     application = web.Application()
     application.router.add_post("/hook", receiver.take)
-    runner = web.AppRunner(application, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    async with served(application) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()

@@ -25,7 +25,9 @@ from monitor.metrics import Metrics
 from monitor.sources.base import RequestReport
 from monitor.storage.base import Batch, OutboxDepth, Record
 from tests.e2e.eventually import eventually
+from tests.e2e.listening import listening
 from tests.e2e.processes import config, running
+from tests.served import served
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "config" / "prometheus"
@@ -82,32 +84,20 @@ async def scraping(target: str, folder: Path) -> AsyncIterator[Prometheus]:
     settings["rule_files"] = [str(SHIPPED / name) for name in settings["rule_files"]]
     settings["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
     del settings["alerting"]
-    file, log = folder / "prometheus.yml", folder / "prometheus.log"
+    file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(settings))
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            "prometheus",
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            "--web.listen-address=127.0.0.1:0",
-            "--enable-feature=exemplar-storage",
-            stdout=output,
-            stderr=output,
-        )
-    try:
-
-        async def said() -> str:
-            return log.read_text()
-
-        await eventually(said, lambda text: "Server is ready" in text or process.returncode is not None)
-        listening = re.search(r'"Listening on" address=(\S+)', log.read_text())
-        assert listening, log.read_text()
-        async with aiohttp.ClientSession() as http:
-            yield Prometheus(f"http://{listening[1]}", http)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    command = (
+        "prometheus",
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--web.listen-address=127.0.0.1:0",
+        "--enable-feature=exemplar-storage",
+    )
+    async with (
+        listening(*command, log=folder / "prometheus.log", ready="Server is ready") as url,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Prometheus(url, http)
 
 
 class Daemon:
@@ -155,14 +145,8 @@ class Daemon:
         """Its address."""
         app = web.Application()
         app.router.add_get("/metrics", self._scrape)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            yield f"{host}:{port}"
-        finally:
-            await runner.cleanup()
+        async with served(app) as url:
+            yield url.removeprefix("http://")
 
     def happen(self, *events: AnyEvent, track: Track | None = None) -> None:
         """The follower reads a commit."""

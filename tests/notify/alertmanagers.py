@@ -1,7 +1,5 @@
 """Debian's Alertmanager, started as an operator starts it, alone and on a port of its own."""
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e.eventually import eventually
+from tests.e2e.listening import listening
 
 QUIET = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
@@ -38,28 +36,15 @@ def _configure(folder: Path, config: str) -> None:
 async def alertmanager(folder: Path, *, config: str = QUIET, address: str = "127.0.0.1:0") -> AsyncIterator[Peer]:
     """One with an empty memory in this folder; give the address of one that has ended to start it again."""
     _configure(folder, config)
-    log = folder / "log"
-    with log.open("w") as output:
-        process = await asyncio.create_subprocess_exec(
-            "prometheus-alertmanager",
-            f"--config.file={folder / 'alertmanager.yml'}",
-            f"--storage.path={folder / 'data'}",
-            f"--web.listen-address={address}",
-            "--cluster.listen-address=",
-            stdout=output,
-            stderr=output,
-        )
-    try:
-
-        async def said() -> str:
-            return log.read_text()
-
-        await eventually(said, lambda text: '"Listening on"' in text or process.returncode is not None)
-        listening = re.search(r'"Listening on" address=(\S+)', log.read_text())
-        assert listening, log.read_text()
-        async with aiohttp.ClientSession() as http:
-            yield Peer(f"http://{listening[1]}", http)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    command = (
+        "prometheus-alertmanager",
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    )
+    async with (
+        listening(*command, log=folder / "log", ready='"Listening on"') as url,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Peer(url, http)

@@ -13,6 +13,7 @@ from monitor.core.alerting import Alert, fingerprint
 from monitor.core.model import InstanceKey
 from monitor.notify.webhook import Webhook, WebhookSection
 from monitor.section import Secret
+from tests.served import answered
 
 NOON = datetime(2016, 5, 19, 12, 0, tzinfo=UTC)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -70,16 +71,9 @@ class Receiver:
 async def receiving(answer: Answer | None = None) -> AsyncIterator[Receiver]:
     """A receiver at `receiver.url`."""
     receiver = Receiver(answer=answer)
-    application = web.Application()
-    application.router.add_route("*", "/{rest:.*}", receiver.hook)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    async with answered(receiver.hook, patience=0.1) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()
 
 
 def answering(status: int, text: str = "", **headers: str) -> Answer:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from monitor.sources.base import RequestReport
 from monitor.sources.maxcompute import MaxComputeSection, MaxComputeSource
+from tests.served import served
 
 NOW = datetime(2025, 1, 24, 7, 34, 21, tzinfo=UTC)
 _DATE = {"Date": format_datetime(NOW, usegmt=True)}  # unless an answer says otherwise, the service's clock is right
@@ -123,15 +124,9 @@ async def serving() -> AsyncIterator[Service]:
     service = Service()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{tail:.*}", service.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port = runner.addresses[0][1]
-        service.endpoint = f"http://127.0.0.1:{port}/api"
+    async with served(app, patience=0.1) as url:
+        service.endpoint = f"{url}/api"
         yield service
-    finally:
-        await runner.cleanup()
 
 
 def section(endpoint: str, **changes: Any) -> MaxComputeSection:

@@ -20,6 +20,7 @@ from yarl import URL
 from monitor.emulator.batchcompute.objects import ObjectStore
 from monitor.emulator.batchcompute.oss_face import OssFace, add_fallback, by_host
 from tests.emulator.batchcompute.workshop import SECRET, signature
+from tests.served import served
 
 DATE = "Wed, 11 Nov 2015 11:11:11 GMT"
 OSS2 = Path(sys.prefix) / "clients/bin/python"  # has the released client
@@ -70,7 +71,7 @@ class Site:
 
 
 @asynccontextmanager
-async def served(folder: Path, max_bytes: int = 1000) -> AsyncIterator[Site]:
+async def object_site(folder: Path, max_bytes: int = 1000) -> AsyncIterator[Site]:
     async def own(_request: web.Request) -> web.Response:
         return web.Response(text="own route")
 
@@ -79,20 +80,14 @@ async def served(folder: Path, max_bytes: int = 1000) -> AsyncIterator[Site]:
     app = web.Application(client_max_size=10, middlewares=[by_host(face)])
     app.router.add_get("/jobs", own)
     add_fallback(app, face)
-    runner = web.AppRunner(app, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with ClientSession() as session:
-            yield Site(f"http://127.0.0.1:{runner.addresses[0][1]}", folder, session)
-    finally:
-        await runner.cleanup()
+    async with served(app, patience=0.5) as url, ClientSession() as session:
+        yield Site(url, folder, session)
 
 
 @pytest.mark.asyncio
 async def test_what_is_put_can_be_got_until_it_is_deleted(tmp_path: Path) -> None:
     """The bucket comes into being with its first object; the answers carry what clients read."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         put = await site.ask("PUT", "/demo/logs%2Fa%20%2B.txt", b"content")
         assert (put.status, put.body) == (200, b"")
         assert (tmp_path / "demo/logs/a +.txt").read_bytes() == b"content"
@@ -112,7 +107,7 @@ async def test_what_is_put_can_be_got_until_it_is_deleted(tmp_path: Path) -> Non
 @pytest.mark.asyncio
 async def test_a_bucket_may_stand_in_the_host_name(tmp_path: Path) -> None:
     """Then the whole path is the key, also where the application has a route of its own."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         host = "demo.oss-cn-qingdao.aliyuncs.com"
         assert (await site.ask("PUT", "/jobs", b"an object", host=host)).status == 200
         assert (await site.ask("GET", "/jobs", host=f"{host}:80")).body == b"an object"
@@ -141,7 +136,7 @@ async def test_a_bucket_may_stand_in_the_host_name(tmp_path: Path) -> None:
 )
 async def test_a_range_gives_a_part(asked: str, status: int, part: bytes, shown: str | None, tmp_path: Path) -> None:
     """What is no range of the object gives the whole: that is how OSS behaves unless told otherwise."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         await site.ask("PUT", "/demo/a", b"0123456789")
         got = await site.ask("GET", "/demo/a", Range=asked)
         assert (got.status, got.body, got.headers.get("Content-Range")) == (status, part, shown)
@@ -156,7 +151,7 @@ async def test_a_client_may_ask_for_ranges_as_http_has_them(
     asked: str, status: int, part: bytes, tmp_path: Path
 ) -> None:
     """Then a range is cut to the object, and one beyond its end is refused."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         await site.ask("PUT", "/demo/a", b"0123456789")
         got = await site.ask("GET", "/demo/a", Range=asked, x_oss_range_behavior="standard")
         assert (got.status, got.body) == (status, part)
@@ -167,7 +162,7 @@ async def test_a_client_may_ask_for_ranges_as_http_has_them(
 @pytest.mark.asyncio
 async def test_who_writes_must_sign(tmp_path: Path) -> None:
     """Unsigned writes and wrong signatures are refused, and change nothing."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         for method in ("PUT", "DELETE", "POST"):
             reply = await site.ask(method, "/demo/a", b"x", sign=False)
             assert (reply.status, reply.code) == (403, "AccessDenied")
@@ -181,7 +176,7 @@ async def test_who_writes_must_sign(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_an_address_signed_in_its_query_is_enough(tmp_path: Path) -> None:
     """So a program may be lent an address instead of a secret."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         right = quote(signature("PUT", "/demo/a", "1001", kind="text/plain"), safe="")
         put = await site.ask("PUT", f"/demo/a?OSSAccessKeyId=me&Expires=1001&Signature={right}", b"lent", sign=False)
         assert put.status == 200
@@ -193,7 +188,7 @@ async def test_an_address_signed_in_its_query_is_enough(tmp_path: Path) -> None:
 async def test_hostile_keys_reach_nothing(target: str, tmp_path: Path) -> None:
     """However they are written on the wire."""
     (tmp_path / "x").write_bytes(b"secret")
-    async with served(tmp_path / "oss") as site:
+    async with object_site(tmp_path / "oss") as site:
         await site.ask("PUT", "/demo/a", b"x")
         for method in ("GET", "PUT", "DELETE"):
             reply = await site.ask(method, target, b"y", sign=method != "GET")
@@ -210,7 +205,7 @@ async def test_objects_have_a_bound(tmp_path: Path) -> None:
         for _ in range(3):
             yield b"x" * 400
 
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         assert (await site.ask("PUT", "/demo/a", b"x" * 1000)).status == 200
         reply = await site.ask("PUT", "/demo/b", b"x" * 1001)
         assert (reply.status, reply.code) == (400, "EntityTooLarge")
@@ -225,7 +220,7 @@ async def test_objects_have_a_bound(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_body_that_was_spoilt_on_its_way_is_refused(tmp_path: Path) -> None:
     """If the client says what its MD5 is."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         right = base64.b64encode(hashlib.md5(b"content").digest()).decode()
         assert (await site.ask("PUT", "/demo/a", b"content", Content_MD5=right)).status == 200
         reply = await site.ask("PUT", "/demo/a", b"contend", Content_MD5=right)
@@ -236,7 +231,7 @@ async def test_a_body_that_was_spoilt_on_its_way_is_refused(tmp_path: Path) -> N
 @pytest.mark.asyncio
 async def test_an_empty_object_whose_key_ends_with_a_slash_is_a_folder(tmp_path: Path) -> None:
     """So clients try whether they may write somewhere; with content it is refused."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         assert (await site.ask("PUT", "/demo/cli/")).status == 200
         assert (tmp_path / "demo/cli").is_dir()
         full = await site.ask("PUT", "/demo/full/", b"content")
@@ -247,7 +242,7 @@ async def test_an_empty_object_whose_key_ends_with_a_slash_is_a_folder(tmp_path:
 @pytest.mark.asyncio
 async def test_what_is_not_offered_is_no_plain_write(tmp_path: Path) -> None:
     """Access rights, parts and copies must not end as objects with their bodies."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         for method, target in (("PUT", "/demo/a?acl"), ("POST", "/demo/a?uploads"), ("GET", "/demo?acl")):
             right = signature(method, target if "/a" in target else "/demo/?acl", DATE, kind="text/plain")
             reply = await site.ask(method, target, b"x", sign=False, Authorization=f"OSS me:{right}")
@@ -263,7 +258,7 @@ async def test_what_is_not_offered_is_no_plain_write(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_refusal_of_head_is_told_in_a_header(tmp_path: Path) -> None:
     """It has no body."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         head = await site.ask("HEAD", "/demo/a")
         assert (head.status, head.body) == (404, b"")
         assert ET.fromstring(base64.b64decode(head.headers["x-oss-err"])).findtext("Code") == "NoSuchBucket"
@@ -272,7 +267,7 @@ async def test_a_refusal_of_head_is_told_in_a_header(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_bucket_tells_its_keys(tmp_path: Path) -> None:
     """Made empty or by an object; one that is not there is told as such."""
-    async with served(tmp_path) as site:
+    async with object_site(tmp_path) as site:
         assert (await site.ask("PUT", "/demo/")).status == 200
         await site.ask("PUT", "/demo/a/b", b"1")
         await site.ask("PUT", "/demo/c", b"1")
@@ -315,7 +310,7 @@ except oss2.exceptions.SignatureDoesNotMatch as error:
 @pytest.mark.asyncio
 async def test_the_released_client_is_content(tmp_path: Path) -> None:
     """It puts, gets, lists, deletes and signs addresses, unmodified."""
-    async with served(tmp_path / "oss", max_bytes=100_000_000) as site:
+    async with object_site(tmp_path / "oss", max_bytes=100_000_000) as site:
         client = await asyncio.create_subprocess_exec(
             OSS2, "-c", SCRIPT, site.url, SECRET, str(tmp_path), stdout=PIPE, stderr=PIPE
         )
