@@ -40,7 +40,7 @@ class Inbox:
         async with self._changed:
             if not self._closed:
                 self._closed = True
-                self._take(self._rest)
+                self._take(self._rest.removesuffix(b"\r"))
             self._changed.notify_all()
 
     async def batch(self) -> Sequence[str] | None:

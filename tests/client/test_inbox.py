@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.client.inbox import LINES_A_BATCH, LONGEST_LINE, WAITING, Inbox
@@ -59,6 +59,7 @@ PARTS = st.lists(st.sampled_from((b"OK", b"\r", b"\n", b"\r\n", " 数".encode(),
 
 
 @given(PARTS, st.lists(st.integers(0, 2 * LONGEST_LINE), max_size=5))
+@example([b"<long>", b"\r"], [])
 def test_a_text_may_be_cut_anywhere(parts: list[bytes], cuts: list[int]) -> None:
     """Chunks end where the pipe wants: in the middle of a line, of its end, or of a letter."""
     text = b"".join(parts).replace(b"<long>", b"x" * LONGEST_LINE)  # hypothesis shows only short parts
