@@ -52,7 +52,7 @@ def print_instance(url: str, key: str, *, as_json: bool) -> None:
     """Everything about one."""
 
     async def show(daemon: Stagewatch) -> None:
-        instance = await daemon.instance(key)
+        instance = await daemon.find(key)
         if as_json:
             print(msgspec.json.format(msgspec.json.encode(instance), indent=2).decode())
         else:
@@ -84,7 +84,7 @@ def stop_instance(url: str, key: str, *, as_json: bool) -> None:
     """Have it ended. The service takes its time: `wait` knows when it is over."""
 
     async def stop(daemon: Stagewatch) -> None:
-        instance = await daemon.stop(key)
+        instance = await daemon.stop((await daemon.find(key)).key)
         print_json(instance) if as_json else print(f"{plain(instance.key)} was asked to stop")
 
     ask(url, stop)
@@ -94,7 +94,7 @@ def print_logview(url: str, key: str, hours: int | None, *, as_json: bool) -> No
     """A fresh address of the service's own page."""
 
     async def show(daemon: Stagewatch) -> None:
-        address = await daemon.logview(key, hours=hours)
+        address = await daemon.logview((await daemon.find(key)).key, hours=hours)
         print_json({"url": address}) if as_json else print(plain(address))
 
     ask(url, show)

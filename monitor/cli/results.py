@@ -29,7 +29,8 @@ def print_results(url: str, key: str, task: str | None, form: Form | None) -> No
     chosen = form or (Form.TABLE if sys.stdout.isatty() else Form.CSV)
 
     async def show(daemon: Stagewatch) -> None:
-        results = {name: text for name, text in (await daemon.results(key)).items() if text or name == task}
+        whole = (await daemon.find(key)).key
+        results = {name: text for name, text in (await daemon.results(whole)).items() if text or name == task}
         if task is not None:
             if task not in results:
                 raise ClientError(

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from monitor.cli.asking import ask, print_json
 from monitor.cli.screen import Screen, can_draw, now
-from monitor.cli.waiting import finish, follow, say_whether_connected, told
+from monitor.cli.waiting import find_all, finish, follow, say_whether_connected, told
 from monitor.client import Back, ClientError, Instance, News, Outcome, Snapshot, Stagewatch, Wanted
 from monitor.client.mirror import Mirror
 from monitor.core.progress import format_stages
@@ -28,12 +28,8 @@ def watch(url: str, keys: Sequence[str], *, seconds: float | None, patience: flo
     finish(ask(url, look, patience=patience))
 
 
-async def _states(daemon: Stagewatch, keys: Sequence[str]) -> dict[str, Instance]:
-    return {one.key: one for one in [await daemon.instance(key) for key in keys]}
-
-
 async def _draw(daemon: Stagewatch, keys: Sequence[str], seconds: float | None) -> list[Outcome]:
-    states = await _states(daemon, keys)
+    states = await find_all(daemon, keys, seconds)
     mirror = Mirror(Wanted(key=frozenset(states)), states.values())
     spans = Spans()
 
@@ -60,14 +56,15 @@ async def _draw(daemon: Stagewatch, keys: Sequence[str], seconds: float | None) 
     with Screen(lines):
         await follow(daemon, states, seconds=seconds, detail=True, status=take, ended=outcomes.append)
         with suppress(ClientError):  # their last state, with the text of a failure, as far as it can still be had
-            states.update(await _states(daemon, list(states)))
+            for key in states:
+                states[key] = await daemon.instance(key)
     for outcome in outcomes:
         _say(daemon, outcome)
     return outcomes
 
 
 async def _print(daemon: Stagewatch, keys: Sequence[str], seconds: float | None, *, as_json: bool) -> list[Outcome]:
-    states = await _states(daemon, keys)
+    states = await find_all(daemon, keys, seconds)
     mirror = Mirror(Wanted(key=frozenset(states)), states.values())
     said: dict[str, str] = {}
 

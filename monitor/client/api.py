@@ -103,6 +103,19 @@ class Stagewatch:
         """One instance, whole, with its history."""
         return await self._transport.ask(Instance, _path(key))
 
+    async def find(self, key: str) -> Instance:
+        """The same, also of one that is not watched yet, and is from now on: too new for a listing, too old, or in
+        none at all. That takes a whole key."""
+        try:
+            return await self.instance(key)
+        except ClientError as error:
+            if error.code != "not_found" or key.count("/") != 2:
+                raise
+        try:
+            return await self.register(key)
+        except ClientError as error:
+            raise ClientError(error.code, f"{key} is not watched, and {error}") from error
+
     async def sources(self) -> Projects:
         """How each project of each source stands, and the daemon's clock."""
         return await self._transport.ask(Projects, "/api/v1/sources")
@@ -134,9 +147,10 @@ class Stagewatch:
     ) -> Outcome:
         """How it ended, as soon as it has: succeeded, failed, cancelled, or lost. At once if it is over already.
 
-        It misses nothing: over a restart of the daemon it goes on, and a daemon that kept nothing is asked to watch
-        the instance again. `timeout` is in seconds; TimeoutError says that it is over. `status` hears of everything
-        that the feed tells meanwhile, `Away` and `Back` among it; it may be async.
+        One that is not watched yet is from now on: see `find`. It misses nothing: over a restart of the daemon it goes
+        on, and a daemon that kept nothing is asked to watch the instance again. `timeout` is in seconds; TimeoutError
+        says that it is over. `status` hears of everything that the feed tells meanwhile, `Away` and `Back` among it; it
+        may be async.
         """
         async with asyncio.timeout(timeout):
             return await anext(self.outcomes([key], status=status))

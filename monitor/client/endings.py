@@ -23,6 +23,10 @@ class Daemon(Protocol):
         """The newest state."""
         ...
 
+    async def find(self, key: str) -> Instance:
+        """The same, also of one that is not watched yet."""
+        ...
+
     async def register(self, key: str) -> Instance:
         """Have it watched again."""
         ...
@@ -39,7 +43,7 @@ async def endings(
     waiting: set[str] = set()
     over: list[Instance] = []
     for key in dict.fromkeys(keys):
-        one = await daemon.instance(key)
+        one = await daemon.find(key)
         if one.key not in waiting:
             waiting.add(one.key)
             over += [one] if one.is_over else []

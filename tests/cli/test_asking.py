@@ -102,8 +102,19 @@ async def test_unknown_key(command: tuple[str, ...]) -> None:
     async with open_desk() as desk:
         unknown = await asyncio.to_thread(refused, *command, "--url", desk.url)
         no_key = await asyncio.to_thread(refused, command[0], "a/b", "--url", desk.url)
-    assert "a/b/c" in unknown
+    assert command == ("restart", "a/b/c") or "a/b/c is not watched, and no source is named 'a'" in unknown
     assert "source/project/id" in no_key
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("command", ["show", "stop", "results", "logview"])
+async def test_what_no_sweep_has_seen(command: str) -> None:
+    """Is looked for at its service when its whole key is given."""
+    async with open_desk() as desk:
+        desk.service.known = {"i1": Phase.RUNNING}
+        arguments = [command, "warehouse/analytics/i1", "--url", desk.url]
+        done = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 @pytest.mark.asyncio

@@ -57,10 +57,36 @@ async def test_the_deadline() -> None:
     async with open_desk(track("i1"), track("i2", Phase.SUCCEEDED)) as desk:
         late = await asked("wait", "i1", "i2", "--url", desk.url, "--timeout", "0.2")
         wrong = await asked("wait", "i1", "--url", desk.url, "--timeout", "-1")
+        over = await asked("wait", "i2", "--url", desk.url, "--timeout", "0")
+    assert over.returncode == 0
     assert late.returncode == 124
     assert one_line(late) == "stagewatch: not over after 0.2 s: warehouse/analytics/i1"
     assert late.stdout.startswith(b"warehouse/analytics/i2 succeeded")
     assert wrong.returncode == 2
+
+
+@pytest.mark.asyncio
+async def test_a_daemon_that_gives_no_answer() -> None:
+    """Does not hold anybody longer than the deadline, from the first question on."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        done = await asked("wait", "i1", "--url", url, "--timeout", "0.1")
+    assert done.returncode == 124
+    assert one_line(done) == f"stagewatch: the daemon at {url} has not answered within 3 s"
+
+
+@pytest.mark.asyncio
+async def test_what_no_sweep_has_seen() -> None:
+    """A whole key is enough to wait for what has just been submitted."""
+    async with open_desk() as desk:
+        desk.service.known = {"i1": Phase.SUCCEEDED}
+        done = await asked("wait", "warehouse/analytics/i1", "--url", desk.url)
+    assert done.returncode == 0
 
 
 @pytest.mark.asyncio
