@@ -20,7 +20,6 @@ class Job:
     kind: str
     query: str = ""
     name: str = ""
-    guid: str = ""
     priority: int = DEFAULT_PRIORITY
     settings: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
@@ -53,7 +52,6 @@ def read_job(root: Element) -> Job:
         kind=task.name,
         query=task.text_of("Query"),
         name=job.text_of("Name"),
-        guid=job.text_of("Guid"),
         priority=int(priority[:9]),
         settings=_settings(task),
         source=show(job, 0),

@@ -13,8 +13,8 @@ from batchcompute import ClientError
 from batchcompute.resources import DAG, JobDescription, TaskDescription
 
 from monitor.emulator.server import Emulator, EmulatorOptions
-from monitor.emulator.threaded import serve_in_thread
 from tests.e2e.sdk import Sdk, job, task
+from tests.emulator.threaded import serve_in_thread
 
 FIVE = ("WaitingCount", "RunningCount", "FinishedCount", "FailedCount", "StoppedCount")
 

@@ -15,9 +15,9 @@ from odps.models import Instance
 
 from monitor.client import ClientError, Event, Progress
 from monitor.emulator.server import EmulatorOptions
-from monitor.emulator.threaded import serve_in_thread
 from tests.e2e.processes import config, running
 from tests.e2e.seed_table import ROWS, TESTED, Answer, Faces, Row, shows, stages_of
+from tests.emulator.threaded import serve_in_thread
 
 # The client keeps its connections for as long as the process lives, and never closes them.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -14,7 +14,7 @@ from odps.accounts import BearerTokenAccount, StsAccount
 from odps.models import Instance
 
 from monitor.emulator.server import Emulator, EmulatorOptions
-from monitor.emulator.threaded import serve_in_thread
+from tests.emulator.threaded import serve_in_thread
 
 # The client keeps its connections for as long as the process lives, and never closes them.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

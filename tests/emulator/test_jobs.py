@@ -19,9 +19,9 @@ def _read(tasks: str = SQL.format("{}"), priority: str = "3") -> Job:
 
 
 def test_a_job_is_read() -> None:
-    """Its name, priority, guid, task, query and settings."""
+    """Its name, priority, task, query and settings."""
     job = _read(SQL.format('{"odps.task.wlm.quota": "7@c", "n": 1}'))
-    assert (job.name, job.priority, job.guid) == ("nightly", 3, "g1")
+    assert (job.name, job.priority) == ("nightly", 3)
     assert (job.task, job.kind, job.query) == ("t", "SQL", "select 1;")
     assert job.settings == {"odps.task.wlm.quota": "7@c", "n": "1"}
     assert job.quota == "7@c"

@@ -1,4 +1,4 @@
-"""The emulator for programs without an event loop: scripts, notebooks, clients that block."""
+"""The emulator for tests without an event loop: the released clients block."""
 
 import asyncio
 import threading
