@@ -33,6 +33,7 @@ class Instruments:
     """Counters and histograms in a registry of their own; each is touched on the loop and read by a scrape's thread."""
 
     def __init__(self) -> None:
+        # A list, whatever its length: one entry for each family, in the words that a scrape shows.
         self.registry = CollectorRegistry()
         place = ("source", "project")
         self.terminations = self._counter(

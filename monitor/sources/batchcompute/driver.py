@@ -59,6 +59,7 @@ class BatchComputeSource:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        # Longer than others, and best in one piece: each part is built of earlier ones, and nothing is decided here.
         self.name = section.name
         self.projects = section.projects
         self._takes_jobs = section.submit

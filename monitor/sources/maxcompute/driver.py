@@ -51,6 +51,7 @@ class MaxComputeSource:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        # Longer than others, and best in one piece: each part is built of earlier ones, and nothing is decided here.
         self.name = section.name
         self.projects = section.projects
         timeout = section.timeout.total_seconds()
@@ -165,7 +166,7 @@ class MaxComputeSource:
         text = f"{self.name}: MaxCompute cannot run an instance again: submit its job again, which makes a new instance"
         raise NotOfferedError(text)
 
-    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # noqa: ARG002
+    async def submit(self, project: str, job: Mapping[str, Any], token: str) -> InstanceKey:  # noqa: ARG002 - it takes none
         """NotOfferedError: a job description says nothing to this service."""
         text = f"{self.name}: jobs can be submitted to sources of type batchcompute only: this one only watches"
         raise NotOfferedError(text)
