@@ -1,6 +1,7 @@
 """What the sections of all sources share."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,32 @@ HeaderSecret = Annotated[Secret, AfterValidator(_header)]
 
 def _default(text: str) -> Any:  # Any: pydantic's Field has no type of its own
     return Field(default_factory=lambda: read_span(text))
+
+
+EVERY_JOB = ".*"
+
+
+class Discover(Section):
+    """What is tracked without being registered. `jobs` must match the whole job name."""
+
+    jobs: Pattern = EVERY_JOB
+
+    def pattern(self) -> re.Pattern[str]:
+        """For the whole name, which may hold a newline."""
+        return re.compile(self.jobs, re.DOTALL)
+
+
+def none_for_false(form: str) -> Callable[[object], object]:
+    """Reads `discover`: false in the file is None here. `form` is how it is written otherwise."""
+
+    def read(value: object) -> object:
+        if value is False:
+            return None
+        if isinstance(value, dict | Discover):
+            return value
+        raise ValueError(f"write {form}, or false to track only what is registered")
+
+    return read
 
 
 class SourceSection(Section):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from monitor.sources.section import SourceSection
+from monitor.sources.section import Discover, SourceSection, none_for_false
 
 GOOD = {"name": "warehouse", "endpoint": "https://service.example/api/"}
 
@@ -66,3 +66,19 @@ def test_a_bad_endpoint_is_told_how_to_look(endpoint: str, part: str) -> None:
 def test_limits(key: str, value: object) -> None:
     """Numbers that cannot work and unknown keys are refused at their key."""
     assert list(faults(**{key: value})) == [key]
+
+
+def test_the_pattern_of_names() -> None:
+    """It is held against the whole name, whatever characters that holds."""
+    pattern = Discover(jobs="nightly.*").pattern()
+    assert pattern.fullmatch("nightly\nload")
+    assert not pattern.fullmatch("a nightly load")
+
+
+def test_false_discovers_nothing() -> None:
+    """And anything but false or a section is told how it is written."""
+    read = none_for_false("{jobs: '.*'}")
+    assert read(False) is None
+    assert read({"jobs": "x"}) == {"jobs": "x"}
+    with pytest.raises(ValueError, match=r"write \{jobs: '\.\*'\}, or false"):
+        read(True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
@@ -64,7 +63,7 @@ class BatchComputeSource:
         self.projects = section.projects
         self._takes_jobs = section.submit
         discover = section.discover
-        self._jobs = None if discover is None else re.compile(discover.jobs, re.DOTALL)  # a name may hold a newline
+        self._jobs = None if discover is None else discover.pattern()
         account = Account(
             access_id=section.access_id,
             access_key=section.access_key,

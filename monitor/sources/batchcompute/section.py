@@ -5,28 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from monitor.section import Secret, Section
-from monitor.sources.section import Endpoint, HeaderSecret, Pattern, SourceSection
+from monitor.section import Secret
+from monitor.sources.section import Discover, Endpoint, HeaderSecret, SourceSection, none_for_false
 
 
 def _region(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,128}", text):
         raise ValueError("write it like cn-qingdao: the region of the endpoint's address")
     return text
-
-
-class Discover(Section):
-    """What is tracked without being registered. `jobs` must match the whole job name."""
-
-    jobs: Pattern = ".*"
-
-
-def _discover(value: object) -> object:
-    if value is False:
-        return None
-    if isinstance(value, dict | Discover):
-        return value
-    raise ValueError("write {jobs: '.*'}, or false to track only what is registered")
 
 
 class BatchComputeSection(SourceSection):
@@ -38,7 +24,7 @@ class BatchComputeSection(SourceSection):
     access_id: HeaderSecret
     access_key: Secret
     sts_token: HeaderSecret | None = None
-    discover: Annotated[Discover | None, BeforeValidator(_discover)] = Discover()  # false in the file: None here
+    discover: Annotated[Discover | None, BeforeValidator(none_for_false("{jobs: '.*'}"))] = Discover()
     submit: bool = True
     oss_endpoint: Endpoint | None = None
 

@@ -1,7 +1,6 @@
 """The MaxCompute driver: builds its parts from the section, and hands each question to the part that knows."""
 
 import random
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
@@ -25,10 +24,11 @@ from monitor.sources.maxcompute.listings import Listings
 from monitor.sources.maxcompute.names import Names
 from monitor.sources.maxcompute.pages import Pages
 from monitor.sources.maxcompute.queries import Queries
-from monitor.sources.maxcompute.section import EVERY_JOB, MaxComputeSection
+from monitor.sources.maxcompute.section import MaxComputeSection
 from monitor.sources.maxcompute.signing import Account, Signer
 from monitor.sources.maxcompute.words import Vocabulary
 from monitor.sources.maxcompute.workflows import Workflows
+from monitor.sources.section import EVERY_JOB
 
 _AGENT = f"stagewatch/{__version__}"
 _COMMON = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": _AGENT, "x-odps-user-agent": _AGENT}
@@ -56,7 +56,7 @@ class MaxComputeSource:
         self.projects = section.projects
         timeout = section.timeout.total_seconds()
         discover = section.discover
-        self._jobs = None if discover is None else re.compile(discover.jobs, re.DOTALL)  # a name may hold a newline
+        self._jobs = None if discover is None else discover.pattern()
         account = Account(
             access_id=section.access_id,
             access_key=section.access_key,

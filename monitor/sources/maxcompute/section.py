@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from monitor.section import Secret, Section
-from monitor.sources.section import Endpoint, HeaderSecret, Names, Pattern, SourceSection
+from monitor.section import Secret
+from monitor.sources.section import Discover, Endpoint, HeaderSecret, Names, SourceSection, none_for_false
 
 
 def _region(text: str) -> str:
@@ -15,10 +15,7 @@ def _region(text: str) -> str:
     return text
 
 
-EVERY_JOB = ".*"
-
-
-class Discover(Section):
+class InstanceDiscover(Discover):
     """What is tracked without being registered. `jobs` must match the whole job name.
 
     Only the listing of queued and running instances tells job names. With any other pattern than the default, those
@@ -27,15 +24,9 @@ class Discover(Section):
     """
 
     owner: Literal["all", "mine"] = "all"
-    jobs: Pattern = EVERY_JOB
 
 
-def _discover(value: object) -> object:
-    if value is False:
-        return None
-    if isinstance(value, dict | Discover):
-        return value
-    raise ValueError("write {owner: all, jobs: '.*'}, or false to track only what is registered")
+_read_discover = none_for_false("{owner: all, jobs: '.*'}")
 
 
 class MaxComputeSection(SourceSection):
@@ -50,7 +41,7 @@ class MaxComputeSection(SourceSection):
     bearer_token: HeaderSecret | None = None
     app_access_id: HeaderSecret | None = None
     app_access_key: Secret | None = None
-    discover: Annotated[Discover | None, BeforeValidator(_discover)] = Discover()  # false in the file: None here
+    discover: Annotated[InstanceDiscover | None, BeforeValidator(_read_discover)] = InstanceDiscover()
     logview_version: Literal["v1", "v2"] | None = None  # None: v2 where the service has it and the region is known
     logview_host: Endpoint | None = None  # of v1; None: asked of the service
     console_host: Endpoint | None = None  # of v2; None: asked of the service
