@@ -58,13 +58,15 @@ def cells(it: Instance, now: datetime) -> tuple[Text, ...]:
 
 
 def headline(mirror: Mirror, url: str, rows: Rows, order: str, words: str) -> Text:
-    """Where this comes from, what there is in each phase, and how the list is cut."""
+    """How the list is cut and sorted, what there is in each phase, and where this comes from: in this order, because a
+    list that is cut and does not say so looks whole."""
     counts = Counter(str(it.phase) for it in mirror.instances.values())
     told = ", ".join(f"{count} {phase}" for phase, count in counts.most_common()) or "nothing yet"
-    line = Text(f"{plain(url)}  ", "dim").append(f"{rows.known} instances: {told}", "bold")
-    line.append(f"  by {order}", "dim")
+    line = Text()
     if words:
-        line.append(f"  /{plain(words)} ({rows.matching})", "bold cyan")
+        line.append(f"/{plain(words)} ({rows.matching})  ", "bold cyan")
     if len(rows.instances) < rows.matching:
-        line.append(f"  first {len(rows.instances)}", "dim")
-    return line
+        line.append(f"first {len(rows.instances)} ", "bold")
+    line.append(f"by {order}  ", "dim")
+    line.append(f"{rows.known} instances: {told}", "bold")
+    return line.append(f"  {plain(url)}", "dim")

@@ -37,6 +37,7 @@ class Top(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),
         Binding("slash", "filter", "filter", key_display="/", priority=True),  # before the next key is sent anywhere
+        Binding("enter", "keep", show=False, priority=True),  # for the same reason
         Binding("escape", "clear", "all", show=False),
         Binding("s", "sort", "sort"),
         Binding("r", "reverse", "reverse"),
@@ -123,14 +124,14 @@ class Top(App[None]):
                     table.update_cell(key, column, cell, update_width=True)
 
     def _replace(self, keys: list[str], lines: list[tuple[Text, ...]]) -> None:
-        """The cursor stays with its instance, and else where it is."""
+        """The cursor stays with its instance, and else where it is; at the top it stays there, where new ones come."""
         table = self._table
         under, row = self._under_cursor, table.cursor_row
         table.clear()
         for key, line in zip(keys, lines, strict=True):
             table.add_row(*line, key=key)
         self._shown = keys
-        table.move_cursor(row=keys.index(under) if under in keys else min(row, max(0, len(keys) - 1)))
+        table.move_cursor(row=keys.index(under) if row and under in keys else min(row, max(0, len(keys) - 1)))
 
     @property
     def _under_cursor(self) -> str | None:
@@ -149,6 +150,8 @@ class Top(App[None]):
         """What is about the list is not offered on an instance's page."""
         if action == "filter" and self._line.has_focus:
             return False  # a slash among others
+        if action == "keep":
+            return self._line.has_focus
         about_the_list = action in {"filter", "clear", "sort", "reverse"}
         return not (about_the_list and isinstance(self.screen, Page))
 
@@ -162,15 +165,15 @@ class Top(App[None]):
         self._words = change.value
         self._draw()
 
-    @on(Input.Submitted, "#filter")
-    def _keep(self) -> None:
+    def action_keep(self) -> None:
+        """Typed: the keys are the table's again."""
         self._line.display = False
-        self._table.focus()
+        self.screen.set_focus(self._table)
 
     def action_clear(self) -> None:
         """Show all again."""
         self._line.value = ""
-        self._keep()
+        self.action_keep()
 
     def action_sort(self) -> None:
         """By the next order."""

@@ -64,8 +64,8 @@ def test_cells() -> None:
 
 
 def test_headline() -> None:
-    """Where from, how many, how sorted, how narrowed."""
+    """How narrowed, how sorted, how many, where from: a narrow terminal cuts off what harms least."""
     told = headline(MIRROR, "http://x.test", chosen(MIRROR, "report", "key", NOON), "key", "report").plain
-    assert told == "http://x.test  3 instances: 1 running, 1 succeeded, 1 failed  by key  /report (2)"
+    assert told == "/report (2)  by key  3 instances: 1 running, 1 succeeded, 1 failed  http://x.test"
     empty = Mirror()
     assert "nothing yet" in headline(empty, "x", chosen(empty, "", "key", NOON), "key", "").plain
