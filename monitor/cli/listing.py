@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import datetime
 
+import msgspec
 from rich.text import Text
 
-from monitor.cli.asking import ask, print_json
+from monitor.cli.asking import ask
 from monitor.cli.screen import Screen, can_draw, now
 from monitor.cli.waiting import say_whether_connected
 from monitor.client import Back, Instance, Snapshot, Stagewatch, Wanted
@@ -26,10 +27,10 @@ def print_instances(url: str, filters: Mapping[str, str], *, order: str | None, 
         found = daemon.instances(**filters)
         if order is None:
             async for instance in found:
-                _print(instance, as_json=as_json)
+                print(_told(instance, as_json=as_json))
         else:
             for instance in in_order([one async for one in found], order, now()):
-                _print(instance, as_json=as_json)
+                print(_told(instance, as_json=as_json))
 
     ask(url, show)
 
@@ -39,6 +40,13 @@ def watch_instances(url: str, filters: Mapping[str, str], *, order: str | None, 
     wanted = Wanted.of(**filters)
     mirror = Mirror(wanted)
     drawing = can_draw() and not as_json
+    said: dict[str, str] = {}
+
+    def tell(instance: Instance) -> None:
+        line = _told(instance, as_json=as_json)
+        if said.get(instance.key) != line:
+            said[instance.key] = line
+            print(line, flush=True)
 
     async def listen(daemon: Stagewatch) -> None:
         async with aclosing(daemon.feed(wanted).news()) as coming:
@@ -48,9 +56,11 @@ def watch_instances(url: str, filters: Mapping[str, str], *, order: str | None, 
                     await mirror.ask_sources(daemon.sources)
                 if not drawing:
                     say_whether_connected(news)
+                    for key in changed - mirror.instances.keys():
+                        said.pop(key, None)
                     known = [mirror.instances[key] for key in changed & mirror.instances.keys()]
                     for instance in in_order(known, order or "newest", now()):
-                        _print(instance, as_json=as_json)
+                        tell(instance)
 
     async def show(daemon: Stagewatch) -> None:
         if drawing:
@@ -62,8 +72,8 @@ def watch_instances(url: str, filters: Mapping[str, str], *, order: str | None, 
     ask(url, show)
 
 
-def _print(instance: Instance, *, as_json: bool) -> None:
-    print_json(instance) if as_json else print(_row(instance).plain)
+def _told(instance: Instance, *, as_json: bool) -> str:
+    return msgspec.json.encode(instance).decode() if as_json else _row(instance).plain
 
 
 def _lines(mirror: Mirror, order: str, width: int, height: int, at: datetime) -> list[Text]:

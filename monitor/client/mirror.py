@@ -39,11 +39,12 @@ class Mirror:
             case Event(kind="alert"):
                 pass  # it changes nothing, and may be about a source
             case Event(key=str() as key, instance=one):
+                known = self.instances.get(key)
                 if one is not None and self._wanted.matches(one):
                     self.instances[key] = one
-                elif self.instances.pop(key, None) is None:
-                    return frozenset()
-                return frozenset({key})
+                else:
+                    self.instances.pop(key, None)
+                return frozenset({key} if known != self.instances.get(key) else ())
         return frozenset()
 
     def _hear_of_source(self, event: Event) -> None:

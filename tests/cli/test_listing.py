@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -61,14 +62,17 @@ async def test_it_says_what_is_old() -> None:
 
 @pytest.mark.asyncio
 async def test_watched_in_a_pipe() -> None:
-    """A line for each change, of those that match, until it is interrupted."""
+    """A line for each change of what it says, at once, of those that match, until it is interrupted."""
     async with open_desk(track("a"), track("b", Phase.SUCCEEDED)) as desk:
         watch = await asyncio.create_subprocess_exec(
-            STAGEWATCH, "ls", "--watch", "--phase", "running,failed", "--url", desk.url, stdout=asyncio.subprocess.PIPE
+            *(STAGEWATCH, "ls", "--watch", "--phase", "running,failed", "--url", desk.url),
+            stdout=asyncio.subprocess.PIPE,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
         assert watch.stdout is not None
         async with asyncio.timeout(20):
             first = await watch.stdout.readline()
+            desk.happen(moved(track("a"), track("a", stages_at=NOON)), tracks=[track("a", stages_at=NOON)])
             desk.happen(moved(track("a"), failed("a")), tracks=[failed("a")])
             second = await watch.stdout.readline()
             watch.send_signal(signal.SIGINT)

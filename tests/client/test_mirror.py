@@ -29,6 +29,7 @@ def test_snapshot_and_events() -> None:
     assert mirror.take(Snapshot((a, b), 1, "new"), NOON) == {A, B}
     moved = shown(track("a", progress=0.5))
     assert mirror.take(event("progress", A, moved), NOON) == {A}
+    assert mirror.take(event("stage", A, moved), NOON) == frozenset()
     assert mirror.instances == {A: moved, B: b}
     assert mirror.take(Snapshot((moved,), 2, "epoch"), NOON) == {B}
     assert mirror.take(event("removed", A), NOON) == {A}
