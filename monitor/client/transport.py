@@ -37,13 +37,21 @@ class Transport:
 
     async def open(self) -> None:
         """Make ready; nothing is asked yet."""
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        elsewhere = aiohttp.TraceConfig()
+        elsewhere.on_request_redirect.append(self._refuse_redirect)
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT, trace_configs=[elsewhere])
 
     async def close(self) -> None:
         """Let go of every connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _refuse_redirect(
+        self, _session: aiohttp.ClientSession, _context: object, redirect: aiohttp.TraceRequestRedirectParams
+    ) -> None:
+        """A websocket would follow one to a login page, and cannot be told not to in any other way."""
+        raise self.not_ours(redirect.response.status)
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -86,7 +94,7 @@ class Transport:
     def broken(self, error: Exception) -> ClientError:
         """What went wrong on the way, in one line."""
         match error:
-            case aiohttp.InvalidURL():
+            case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
                 text = f"{self.name!r} is not an address like http://127.0.0.1:9690"
                 return ClientError("bad_url", text)
             case TimeoutError():

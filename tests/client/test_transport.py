@@ -47,6 +47,8 @@ async def test_a_redirect_is_no_daemon() -> None:
     async with transport(elsewhere) as way:
         with pytest.raises(ClientError, match="302") as caught:
             await way.ask(dict, "/api/v1/sources")
+        with pytest.raises(ClientError, match="302"):
+            await way.session.ws_connect(f"{way.url}/api/v1/feed")
     assert caught.value.code == "not_stagewatch"
 
 
