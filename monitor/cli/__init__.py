@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from monitor import __version__
-from monitor.cli.completing import DEFAULT_URL, complete_key, complete_live_key
+from monitor.cli.completing import DEFAULT_URL, complete_key, complete_live_key, complete_phases
 from monitor.cli.exits import FAILED, USAGE, stop_with
 from monitor.cli.forms import Form, Order
 from monitor.cli.streams import hold_standard_streams
@@ -147,7 +147,9 @@ def list_instances(
     as_json: AsJson = False,
     source: Annotated[str, typer.Option(help="only this source")] = "",
     project: Annotated[str, typer.Option(help="only this project")] = "",
-    phase: Annotated[str, typer.Option(help="only these phases, with commas between")] = "",
+    phase: Annotated[
+        str, typer.Option(help="only these phases, with commas between", autocompletion=complete_phases)
+    ] = "",
     owner: Annotated[str, typer.Option(help="only this owner")] = "",
     q: Annotated[str, typer.Option("-q", help="a part of an id, a name or an owner")] = "",
     sort: Annotated[Order | None, typer.Option(help="default: as they were discovered, newest first")] = None,

@@ -10,8 +10,9 @@ import anyio
 import msgspec
 
 from monitor.cli.exits import INTERRUPTED, TERMINATED, USAGE, stop_with
-from monitor.client import ClientError, Instance, Stagewatch
+from monitor.client import ClientError, Instance, Queue, Stagewatch
 from monitor.client.feed import PATIENCE
+from monitor.client.words import percent
 from monitor.core.text import plain
 
 T = TypeVar("T")
@@ -63,10 +64,28 @@ def print_instance(url: str, key: str, *, as_json: bool) -> None:
 
 def _page(it: Instance) -> Iterator[str]:
     yield plain(it.key)
-    for field in ("name", "owner", "phase", "native_status", "progress", "created_at", "started_at", "ended_at"):
-        value = getattr(it, field)
+    for name, value in (
+        ("name", it.name),
+        ("owner", it.owner),
+        ("parent", it.parent),
+        ("step", it.step),
+        ("phase", it.phase),
+        ("native_status", it.native_status),
+        ("contradiction", it.contradiction),
+        ("attempt", it.attempt if it.attempt > 1 else None),
+        ("progress", it.progress),
+        ("queue", _place(it.queue)),
+        ("verdicts", ", ".join(it.verdicts)),
+        ("failed workers", it.failed_workers or None),
+        ("created_at", it.created_at),
+        ("started_at", it.started_at),
+        ("ended_at", it.ended_at),
+        ("observed_at", it.observed_at),
+    ):
         if value not in {None, ""}:
-            yield f"  {field:<14} {plain(str(value))}"
+            yield f"  {name:<14} {plain(str(value))}"
+    for child in it.children:
+        yield plain(f"  step {child.step}: {child.key} {child.phase} {percent(child.progress)}".rstrip())
     for task in it.tasks:
         yield f"  {plain(task.name)} ({plain(task.type)}) {task.phase or ''}"
         for stage in task.stages:
@@ -78,6 +97,14 @@ def _page(it: Instance) -> Iterator[str]:
     if failure := it.failure:
         yield f"  failed in {plain(failure.task)}: {plain(failure.code)} ({failure.category})"
         yield f"    {plain(failure.message)}"
+
+
+def _place(queue: Queue | None) -> str:
+    """`3 of 9: quota`; empty where nothing is known."""
+    if queue is None or queue.position is None:
+        return "" if queue is None else queue.reason
+    length = "" if queue.length is None else f" of {queue.length}"
+    return f"{queue.position}{length}" + (f": {queue.reason}" if queue.reason else "")
 
 
 def stop_instance(url: str, key: str, *, as_json: bool) -> None:

@@ -28,6 +28,14 @@ def complete_live_key(context: typer.Context, incomplete: str) -> list[str]:
     return _complete(context, incomplete, {"phase": LIVE})
 
 
+def complete_phases(incomplete: str) -> list[str]:
+    """Phases, with commas between."""
+    from monitor.core.model import Phase  # noqa: PLC0415 - every command imports this file, and few need the model
+
+    given, comma, part = incomplete.rpartition(",")
+    return [f"{given}{comma}{phase}" for phase in Phase if phase.startswith(part) and phase not in given.split(",")]
+
+
 def _complete(context: typer.Context, incomplete: str, filters: dict[str, str]) -> list[str]:
     url = str(context.params.get("url") or os.environ.get("STAGEWATCH_URL") or DEFAULT_URL)
     try:

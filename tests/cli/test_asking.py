@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cli import app
-from monitor.core.model import Phase
+from monitor.core.model import Phase, Queue, Verdict
 from tests.cli.command import one_line, stagewatch
 from tests.e2e.processes import STAGEWATCH
 from tests.web.desk import failed, open_desk, staged, track
@@ -31,12 +31,11 @@ def refused(*arguments: str) -> str:
     return str(line)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://"])
-def test_wrong_url(url: str) -> None:
-    """So is an address that is none."""
-    done = stagewatch("ls", "--url", url)
-    assert done.returncode == 2
-    assert one_line(done).startswith("stagewatch: ")
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "127.0.0.1:9690"])
+@pytest.mark.parametrize("command", [("ls",), ("ls", "--watch")])
+def test_wrong_url(url: str, command: tuple[str, ...]) -> None:
+    """So is an address that is none; it says what one looks like."""
+    assert "is not an address like http://127.0.0.1:9690" in refused(*command, "--url", url)
 
 
 async def asked(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
@@ -75,7 +74,13 @@ async def test_ls_filters_as_json() -> None:
 @pytest.mark.asyncio
 async def test_show_one() -> None:
     """By bare id or key: stages and failure for people, everything as JSON; the address from the environment."""
-    async with open_desk(staged("i1", 3, total=7), failed("i2", message="no table")) as desk:
+    verdicts, queue = frozenset({Verdict.LATE}), Queue(position=3, length=9, reason="quota")
+    tracks = (
+        staged("i1", 3, total=7, verdicts=verdicts, attempt=2),
+        track("i3", Phase.WAITING, parent="i1", step="train", queue=queue),
+    )
+    async with open_desk(*tracks, failed("i2", message="no table")) as desk:
+        child = (await asked("show", "i3", "--url", desk.url)).stdout.decode()
         page = (await asked("show", "i1", "--url", desk.url)).stdout.decode()
         why = (await asked("show", "warehouse/analytics/i2", "--url", desk.url)).stdout.decode()
         whole = await asyncio.to_thread(
@@ -88,6 +93,11 @@ async def test_show_one() -> None:
         unknown = await asked("show", "warehouse/analytics/nothing", "--url", desk.url)
     assert page.startswith("warehouse/analytics/i1\n")
     assert "M1_Stg1_job0                 1/3/7 42%" in page
+    assert "  attempt        2\n" in page
+    assert "  verdicts       late\n" in page
+    assert "  step train: warehouse/analytics/i3 waiting\n" in page
+    assert "  parent         warehouse/analytics/i1\n" in child
+    assert "  queue          3 of 9: quota\n" in child
     assert "failed in AnonymousSQLTask: ODPS-0130131" in why
     assert "no table" in why
     assert json.loads(whole.stdout)["tasks"][0]["stages"][0]["total"] == 7

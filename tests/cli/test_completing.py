@@ -36,10 +36,11 @@ def complete(line: str, url: str) -> "subprocess.CompletedProcess[bytes]":
         ("stagewatch logview warehouse/ads/20", ["warehouse/ads/2017b"]),
         ("stagewatch stop 20", ["2016a"]),
         ("stagewatch show nothing", []),
+        ("stagewatch ls --phase failed,l", ["failed,lost"]),
     ],
 )
 async def test_keys(line: str, expected: list[str]) -> None:
-    """Whole keys or bare ids that begin so; `stop` is offered only what runs."""
+    """Whole keys, bare ids or phases that begin so; `stop` is offered only what runs."""
     async with open_desk(track(key("2016a")), track(key("2017b", "ads"), Phase.SUCCEEDED)) as desk:
         done = await asyncio.to_thread(complete, line, desk.url)
     assert sorted(done.stdout.decode().split()) == expected
