@@ -81,6 +81,7 @@ def _page(it: Instance) -> Iterator[str]:
         ("started_at", it.started_at),
         ("ended_at", it.ended_at),
         ("observed_at", it.observed_at),
+        ("stages_at", it.stages_at),
     ):
         if value not in {None, ""}:
             yield f"  {name:<14} {plain(str(value))}"

@@ -12,7 +12,7 @@ from monitor.cli import app
 from monitor.core.model import Phase, Queue, Verdict
 from tests.cli.command import one_line, stagewatch
 from tests.e2e.processes import STAGEWATCH
-from tests.web.desk import failed, open_desk, staged, track
+from tests.web.desk import NOON, failed, open_desk, staged, track
 
 ABOUT_ONE = [(name, "a/b/c") for name in ("show", "watch", "wait", "stop", "results", "logview", "restart")]
 
@@ -76,7 +76,7 @@ async def test_show_one() -> None:
     """By bare id or key: stages and failure for people, everything as JSON; the address from the environment."""
     verdicts, queue = frozenset({Verdict.LATE}), Queue(position=3, length=9, reason="quota")
     tracks = (
-        staged("i1", 3, total=7, verdicts=verdicts, attempt=2),
+        staged("i1", 3, total=7, verdicts=verdicts, attempt=2, stages_at=NOON),
         track("i3", Phase.WAITING, parent="i1", step="train", queue=queue),
     )
     async with open_desk(*tracks, failed("i2", message="no table")) as desk:
@@ -95,6 +95,7 @@ async def test_show_one() -> None:
     assert "M1_Stg1_job0                 1/3/7 42%" in page
     assert "  attempt        2\n" in page
     assert "  verdicts       late\n" in page
+    assert f"  stages_at      {NOON}\n" in page
     assert "  step train: warehouse/analytics/i3 waiting\n" in page
     assert "  parent         warehouse/analytics/i1\n" in child
     assert "  queue          3 of 9: quota\n" in child
