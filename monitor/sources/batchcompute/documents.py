@@ -58,7 +58,7 @@ class JobRow(Struct, frozen=True, gc=False, rename="pascal", kw_only=True):
     creation_time: Text = None
     start_time: Text = None
     end_time: Text = None
-    task_metrics: Metrics | None = None
+    task_metrics: Metrics | None = None  # compared only: a task that moved makes another row
     instance_metrics: Metrics | None = None
 
 
