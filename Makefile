@@ -10,10 +10,11 @@ PIP := pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.core ## the daemon at work on emulated services, in one command
 	@$(BIN)/stagewatch demo
 
-# Most tests wait for programs that they started, so there may be more at once than there are cores.
+# Most tests wait for programs that they started, so there may be more at once than there are cores; in the order of
+# their names those that wait and those that compute share the time.
 test: $(VENV)/.test ## every test, against real clients, a real Prometheus and a real browser
 	@sh .ci/system-packages
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.test ## the proofs that take long, in full, with a new seed (SEED=n repeats one): about an hour and a half
 	SOAK=1 $(BIN)/pytest -s tests/e2e/test_kill.py tests/soak
@@ -45,10 +46,13 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/bin/python pyproject.toml $(CLIENTS)/.stamp
+$(VENV)/.tools: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/$(PIP) --editable '.[test]'
-	@$(BIN)/$(PIP) --no-deps --no-index $(CLIENTS)/wheels/*.whl
 	@touch $@ $(VENV)/.core
+
+$(VENV)/.test: $(VENV)/.tools $(CLIENTS)/.stamp
+	@$(BIN)/$(PIP) --no-deps --no-index $(CLIENTS)/wheels/*.whl
+	@touch $@
 
 # The SDK of Batch Compute and its command line, bcs: in an environment of their own, so that their old companions
 # disturb nothing. The SDK alone, which needs nothing else, is lent as a wheel to the environment of the tests.
