@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import anyio.lowlevel
 from msgspec import Struct
@@ -13,7 +13,6 @@ from monitor.core.health import Health
 from monitor.core.model import InstanceKey, Phase, Track
 from monitor.storage.base import Batch
 
-_LAST = datetime.max.replace(tzinfo=UTC)
 ROWS_A_SLICE = 2000  # a few milliseconds of filtering, then the loop may breathe
 
 
@@ -39,7 +38,7 @@ class Board:
         self._live: dict[tuple[str, str], dict[str, Track]] = {}
         self._counts: Counter[tuple[str, str, Phase]] = Counter()
         self._by_id: dict[str, tuple[InstanceKey, ...]] = {}
-        self._children: dict[InstanceKey, set[InstanceKey]] = {}
+        self._children: dict[InstanceKey, dict[InstanceKey, None]] = {}  # in the order in which they became known
         self._listed: dict[tuple[str, str], Swept] = {}
         self.health: dict[tuple[str, str], Health] = {}
         for track in tracks:
@@ -75,7 +74,7 @@ class Board:
         elif old is not None and old.phase.is_live:
             self._live[place].pop(key.id, None)
         if parent := track.parent_key:
-            self._children.setdefault(parent, set()).add(key)
+            self._children.setdefault(parent, {})[key] = None
 
     def _remove(self, key: InstanceKey) -> None:
         old = self._tracks.pop(key, None)
@@ -85,7 +84,7 @@ class Board:
         self._counts[key.source, key.project, old.phase] -= 1
         self._live.get((key.source, key.project), {}).pop(key.id, None)
         if (parent := old.parent_key) and (siblings := self._children.get(parent)):
-            siblings.discard(key)
+            siblings.pop(key, None)
             if not siblings:
                 del self._children[parent]
         others = tuple(other for other in self._by_id[key.id] if other != key)
@@ -108,9 +107,11 @@ class Board:
         return self._by_id.get(instance_id, ())
 
     def children(self, key: InstanceKey) -> tuple[Track, ...]:
-        """The tracks of the instances that it started, in the order in which they began, as far as that is known."""
-        tracks = (self._tracks[child] for child in self._children.get(key, ()))
-        return tuple(sorted(tracks, key=lambda track: (track.created_at or _LAST, track.key.id)))
+        """The tracks of the instances that it started, in the order of its tasks, as far as those are known."""
+        tracks = [self._tracks[child] for child in self._children.get(key, ())]
+        started_by = self._tracks.get(key)
+        places = {task.name: place for place, task in enumerate(started_by.tasks)} if started_by else {}
+        return tuple(sorted(tracks, key=lambda track: places.get(track.step, len(places))))
 
     def live(self, source: str, project: str) -> Mapping[str, Track]:
         """The live tracks of a project by id. A view: do not keep it across an await."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.core.events import Swept
 from monitor.core.filter import Filter
 from monitor.core.health import Health
-from monitor.core.model import InstanceKey, Phase, Track
+from monitor.core.model import InstanceKey, Phase, Task, Track
 from monitor.engine.board import ROWS_A_SLICE, BadCursorError, Board
 from monitor.storage.base import Batch
 from tests.engine.scripted import key, moment
@@ -40,19 +40,20 @@ async def every_page(board: Board, wanted: Filter, limit: int, between: Any = la
         cursor = page.next
 
 
-def test_children_in_the_order_in_which_they_began() -> None:
-    """Until they are forgotten; whoever is known first, the child or the one that started it."""
-    board = Board([track("c", parent="flow", created_at=moment(2))])
-    a = track("a", parent="flow")  # nobody knows yet when it began
-    board.apply(Batch(tracks=(track("flow"), track("other", parent="else"), a)))
-    b = track("b", Phase.FAILED, parent="flow", created_at=moment(1))
+def test_children_in_the_order_of_the_tasks_that_they_are() -> None:
+    """Those that no task names come last; whoever is known first, the child or the one that started it."""
+    board = Board([track("c", parent="flow", step="third"), track("x", parent="flow", step="?")])
+    flow = track("flow", tasks=(Task("first"), Task("second"), Task("third")))
+    board.apply(Batch(tracks=(flow, track("other", parent="else"), track("a", parent="flow", step="first"))))
+    b = track("b", Phase.FAILED, parent="flow", step="second")
     board.apply(Batch(tracks=(b,)))
     assert [(one.key.id, one.phase) for one in board.children(key("flow"))] == [
+        ("a", Phase.RUNNING),
         ("b", Phase.FAILED),
         ("c", Phase.RUNNING),
-        ("a", Phase.RUNNING),
+        ("x", Phase.RUNNING),
     ]
-    board.apply(Batch(remove=(key("b"), key("a"), key("c"))))
+    board.apply(Batch(remove=tuple(map(key, "abcx"))))
     assert board.children(key("flow")) == board.children(key("nobody")) == ()
     assert [one.key.id for one in board.children(key("else"))] == ["other"]
 
