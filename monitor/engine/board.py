@@ -108,7 +108,10 @@ class Board:
 
     def children(self, key: InstanceKey) -> tuple[Track, ...]:
         """The tracks of the instances that it started, in the order of its tasks, as far as those are known."""
-        tracks = [self._tracks[child] for child in self._children.get(key, ())]
+        children = self._children.get(key)
+        if children is None:  # as nearly always, and every instance that is shown asks
+            return ()
+        tracks = [self._tracks[child] for child in children]
         started_by = self._tracks.get(key)
         places = {task.name: place for place, task in enumerate(started_by.tasks)} if started_by else {}
         return tuple(sorted(tracks, key=lambda track: places.get(track.step, len(places))))
